@@ -1,0 +1,36 @@
+# `make demo` and `make test` each set up what they need in .venv and then do the job.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python -m
+AUDIO ?=
+DEMO ?= demo-output
+
+.PHONY: demo test slow lint setup-demo setup-dev
+
+setup-demo: $(VENV)/.demo
+setup-dev: $(VENV)/.dev
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(RUN) pip install -q -c constraints.txt -e '.[demo]'
+	touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(RUN) pip install -q -c constraints.txt -e '.[dev]'
+	touch $@
+
+demo: setup-demo
+	$(RUN) wavelex demo $(if $(AUDIO),"$(AUDIO)") --out "$(DEMO)"
+
+test: setup-dev
+	$(RUN) pytest
+
+slow: setup-dev
+	$(RUN) pytest -m slow
+
+lint: setup-dev
+	$(RUN) ruff check src tests
+	$(RUN) ruff format --check src tests
+	$(RUN) mypy

@@ -1,0 +1,3 @@
+from wavelex.cli.app import main
+
+main()

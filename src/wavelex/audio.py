@@ -1,0 +1,173 @@
+"""Audio files and float32 samples: reading, writing, resampling. Knows nothing of codecs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import soundfile
+import soxr
+
+from wavelex.errors import WavelexError
+from wavelex.files import replacing
+
+EXTENSIONS = frozenset({".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif", ".au", ".w64", ".caf"})
+BLOCK_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class Audio:
+    """Samples (channels, T) float32 in [-1, 1] at `sample_rate` Hz."""
+
+    samples: np.ndarray
+    sample_rate: int
+
+    def __len__(self) -> int:
+        return int(self.samples.shape[1])
+
+    @property
+    def seconds(self) -> float:
+        return len(self) / self.sample_rate
+
+    def mono(self) -> np.ndarray:
+        """The mean of the channels, (T,)."""
+        mixed: np.ndarray = self.samples.mean(axis=0, dtype=np.float32)
+        return mixed
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write as 16-bit audio in the format of the name's ending."""
+        write_audio(path, self)
+
+
+def read_audio(source: str | os.PathLike[str] | BinaryIO) -> Audio:
+    """The whole file. Raises WavelexError if it is missing, not audio, without samples or not finite."""
+    with AudioReader(source) as reader:
+        blocks = list(reader.blocks())
+        samples = np.concatenate(blocks, axis=1) if blocks else np.zeros((reader.channels, 0), np.float32)
+        return Audio(samples, reader.sample_rate)
+
+
+class AudioReader:
+    """An open audio file, read in blocks. Context manager.
+
+    Raises WavelexError where the file is missing, unreadable, not audio, or holds samples that are not finite.
+    """
+
+    def __init__(self, source: str | os.PathLike[str] | BinaryIO) -> None:
+        self.name = "standard input" if hasattr(source, "read") else str(source)
+        if isinstance(source, (str, os.PathLike)):
+            path = Path(source)
+            if path.is_dir():
+                raise WavelexError(f"{path}: is a folder; give an audio file")
+            if not path.exists():
+                raise WavelexError(f"{path}: no such file")
+            if path.stat().st_size == 0:
+                raise WavelexError(f"{path}: the file is empty (0 bytes); record or copy it again")
+        try:
+            self._file = soundfile.SoundFile(source)
+        except PermissionError as error:
+            raise WavelexError(f"{self.name}: cannot be read; check its permissions") from error
+        except (soundfile.LibsndfileError, RuntimeError, OSError, TypeError) as error:
+            if isinstance(source, (str, os.PathLike)) and not os.access(source, os.R_OK):
+                raise WavelexError(f"{self.name}: cannot be read; check its permissions") from error
+            raise WavelexError(f"{self.name}: not an audio file that can be read (wav, flac, ogg, opus, mp3); convert it first") from error
+        self.sample_rate, self.channels = int(self._file.samplerate), int(self._file.channels)
+        self.frames = int(self._file.frames)
+
+    def blocks(self) -> Iterator[np.ndarray]:
+        """Samples (channels, up to 10 s) until the end of the file."""
+        position = 0
+        while True:
+            try:
+                block = self._file.read(BLOCK_SECONDS * self.sample_rate, dtype="float32", always_2d=True)
+            except (soundfile.LibsndfileError, RuntimeError) as error:
+                raise WavelexError(
+                    f"{self.name}: damaged after {position / self.sample_rate:.1f} s; copy it again or cut it there"
+                ) from error
+            if not len(block):
+                return
+            check_finite(block, self.name)
+            position += len(block)
+            yield block.T
+
+    def __enter__(self) -> AudioReader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+
+def check_finite(samples: np.ndarray, name: str) -> None:
+    """Raises WavelexError if any sample is NaN or infinite."""
+    if not np.isfinite(samples).all():
+        raise WavelexError(f"{name}: holds samples that are NaN or infinite; repair or re-export the recording")
+
+
+def write_audio(path: str | os.PathLike[str], audio: Audio) -> None:
+    """Write 16-bit audio in the format of the name's ending; complete or not at all."""
+    with AudioWriter(path, audio.sample_rate, audio.samples.shape[0]) as writer:
+        writer.write(audio.samples)
+
+
+class AudioWriter:
+    """A 16-bit audio file written in blocks under a temporary name, renamed when it is complete."""
+
+    def __init__(self, path: str | os.PathLike[str] | BinaryIO, sample_rate: int, channels: int) -> None:
+        self._replacing = None if hasattr(path, "write") else replacing(Path(path))  # type: ignore[arg-type]
+        target = path if self._replacing is None else self._replacing.__enter__()
+        ending = "" if self._replacing is None else Path(path).suffix.lower().lstrip(".")  # type: ignore[arg-type]
+        kind, subtype = {"flac": ("FLAC", "PCM_16"), "ogg": ("OGG", "VORBIS"), "opus": ("OGG", "OPUS"), "mp3": ("MP3", None)}.get(
+            ending, ("WAV", "PCM_16")
+        )
+        try:
+            self._file = soundfile.SoundFile(target, "w", sample_rate, channels, subtype=subtype, format=kind)
+        except (soundfile.LibsndfileError, RuntimeError, OSError, ValueError) as error:
+            self._abandon(error)
+            raise WavelexError(f"{path}: cannot be written as {kind} at {sample_rate} Hz with {channels} channels") from error
+
+    def write(self, samples: np.ndarray) -> None:
+        """Append (channels, T); values beyond full scale are clipped."""
+        self._file.write(np.clip(samples.T, -1.0, 1.0))
+
+    def __enter__(self) -> AudioWriter:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        self._file.close()
+        if error is not None:
+            self._abandon(error)
+        elif self._replacing is not None:
+            self._replacing.__exit__(None, None, None)
+
+    def _abandon(self, error: BaseException) -> None:
+        if self._replacing is not None:
+            self._replacing.abandon()
+
+
+class Resampler:
+    """Streaming resampling of (channels, T) blocks by soxr; passes blocks through when the rates are equal."""
+
+    def __init__(self, from_rate: int, to_rate: int, channels: int) -> None:
+        self._stream = (
+            None if from_rate == to_rate else soxr.ResampleStream(from_rate, to_rate, channels, dtype="float32", quality="HQ")
+        )
+
+    def push(self, samples: np.ndarray, last: bool = False) -> np.ndarray:
+        """A block in, what is ready out; `last` empties the filter."""
+        if self._stream is None:
+            return samples
+        return np.ascontiguousarray(self._stream.resample_chunk(np.ascontiguousarray(samples.T), last=last).T)
+
+
+def resample(samples: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
+    """The whole of (channels, T) at another rate."""
+    return Resampler(from_rate, to_rate, samples.shape[0]).push(samples, last=True)
+
+
+def find_audio(root: Path) -> list[Path]:
+    """Audio files below a folder, in a fixed order."""
+    return sorted(p for p in root.rglob("*") if p.suffix.lower() in EXTENSIONS and p.is_file() and not p.name.startswith("."))

@@ -1,0 +1,102 @@
+"""`wavelex train`: train a design on your own recordings."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from rich.console import Console
+
+from wavelex.checkpoint import load_codec
+from wavelex.designs import build
+from wavelex.errors import WavelexError
+from wavelex.training.data import PackedAudio, list_recordings
+from wavelex.training.settings import Settings
+
+
+def train(
+    data: Annotated[Path, typer.Option(help="Folder of recordings, or a manifest with a path a line.")],
+    out: Annotated[Path, typer.Option(help="Folder for the run's state, weights, log and TensorBoard events.")],
+    design: Annotated[str, typer.Option(help="Which codec to train.")] = "speech_16k",
+    arguments: Annotated[str, typer.Option(help='The design\'s arguments as JSON, e.g. \'{"masked_groups": 3}\'.')] = "{}",
+    dev: Annotated[Path | None, typer.Option(help="Held-out recordings to score on; without it nothing is scored.")] = None,
+    dev_clips: Annotated[int, typer.Option(help="How many of them.")] = 16,
+    init: Annotated[Path | None, typer.Option(help="Begin from the weights of this checkpoint.")] = None,
+    init_step: Annotated[int | None, typer.Option(help="Step to count from with --init (default: the first with codes).")] = None,
+    resume: Annotated[bool, typer.Option(help="Continue the run in --out exactly where it stopped.")] = False,
+    autoencoder_steps: Annotated[int | None, typer.Option(help="Steps before codes are put in.")] = None,
+    code_steps: Annotated[int | None, typer.Option(help="Steps with codes.")] = None,
+    adversarial_steps: Annotated[int | None, typer.Option(help="Steps with codes and discriminators.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Clips a step.")] = None,
+    segment_seconds: Annotated[float | None, typer.Option(help="Length of a clip.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
+    settings_json: Annotated[Path | None, typer.Option("--settings", help="JSON file with any of the other settings.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the weights and of the data order.")] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda or mps.")] = "cpu",
+    threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
+) -> None:
+    """Train a codec. Ctrl-C saves; --resume continues; the best weights are OUT/best.safetensors."""
+    # Imported late: TensorBoard, pesq and pystoi are in the train extra.
+    from wavelex.training.evaluate import held_out_clips
+    from wavelex.training.run import STATE, Run
+    from wavelex.training.state import continue_from_weights, load_state
+    from wavelex.training.trainer import Trainer
+
+    console = Console()
+    if threads:
+        torch.set_num_threads(threads)
+    given = {
+        "autoencoder_steps": autoencoder_steps,
+        "code_steps": code_steps,
+        "adversarial_steps": adversarial_steps,
+        "batch": batch,
+        "segment_seconds": segment_seconds,
+        "learning_rate": learning_rate,
+        "seed": seed,
+    }
+    settings = replace(_settings(settings_json), **{k: v for k, v in given.items() if v is not None})
+    started = load_codec(init) if init else None
+    torch.manual_seed(settings.seed)
+    codec = build(started.design, started.arguments) if started else build(design, _arguments(arguments))
+    paths = list_recordings(data)
+    with console.status("reading recordings"):
+        audio = PackedAudio(paths, codec.sample_rate, out / "cache", lambda done, of: None)
+    for message in audio.skipped:
+        console.print(f"[yellow]left out: {message}")
+    clips = held_out_clips(list_recordings(dev), codec.sample_rate, dev_clips) if dev else []
+    trainer = Trainer(codec, settings, audio, torch.device(device))
+    if resume:
+        load_state(out / STATE, trainer)
+    elif (out / STATE).exists():
+        raise WavelexError(f"{out}: holds a run already; continue it with --resume or choose another --out")
+    elif started:
+        continue_from_weights(started, trainer, settings.autoencoder_steps if init_step is None else init_step)
+    parameters = sum(p.numel() for p in codec.parameters())
+    console.print(f"{design}: {parameters / 1e6:.2f} M parameters, {audio.hours:.2f} h of recordings, {settings.steps} steps")
+    Run(trainer, clips, out, console).train()
+
+
+def _settings(path: Path | None) -> Settings:
+    if path is None:
+        return Settings()
+    try:
+        values = json.loads(path.read_text())
+        weights = values.pop("reconstruction", {})
+        defaults = Settings()
+        return replace(defaults, **values, reconstruction=replace(defaults.reconstruction, **weights))
+    except (OSError, ValueError, TypeError) as error:
+        raise WavelexError(f"{path}: not usable as settings ({error})") from error
+
+
+def _arguments(text: str) -> dict[str, object]:
+    try:
+        values = json.loads(text)
+    except ValueError as error:
+        raise WavelexError(f"--arguments {text!r}: not JSON ({error})") from error
+    if not isinstance(values, dict):
+        raise WavelexError(f"--arguments {text!r}: give a JSON object")
+    return values

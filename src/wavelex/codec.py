@@ -1,0 +1,299 @@
+"""Codec: an encoder, a quantizer and a decoder held together; audio in, tokens out, and back."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from wavelex.audio import BLOCK_SECONDS, Audio, AudioReader, Resampler, check_finite
+from wavelex.decoders.fourier import FourierDecoder
+from wavelex.encoders.spectral import SpectralEncoder
+from wavelex.errors import WavelexError
+from wavelex.quantizers.residual import Quantized, ResidualVQ
+from wavelex.sessions import StreamDecoder, StreamEncoder, arrived
+from wavelex.tokens import LOST, AudioTokens, check_codes
+
+Source = str | os.PathLike[str] | BinaryIO | np.ndarray | Tensor | Audio
+
+
+class Reconstructed(NamedTuple):
+    """What training sees: samples like the input's, and the quantizer's result if codes were used."""
+
+    samples: Tensor
+    quantized: Quantized | None
+
+
+class Codec(nn.Module):
+    """Samples (batch, 1, T) at `sample_rate` to codes (batch, codebooks, frames) and back.
+
+    The end of a signal is followed by silence in both directions, so an item of a padded batch, a whole signal and a
+    stream that is flushed all see the same input and give the same codes.
+    """
+
+    def __init__(self, encoder: SpectralEncoder, quantizer: ResidualVQ, decoder: FourierDecoder, sample_rate: int) -> None:
+        super().__init__()
+        self.encoder, self.quantizer, self.decoder, self.sample_rate = encoder, quantizer, decoder, sample_rate
+        self.design: str = ""
+        self.arguments: dict[str, Any] = {}
+        self.name: str = ""
+        self.notes: dict[str, Any] = {}
+        self.weights_hash: str = "0" * 16
+
+    @property
+    def hop_length(self) -> int:
+        return self.encoder.hop_length
+
+    @property
+    def frame_rate(self) -> float:
+        return self.sample_rate / self.hop_length
+
+    @property
+    def codebooks(self) -> int:
+        return len(self.quantizer.codebook_sizes)
+
+    @property
+    def lookahead(self) -> int:
+        """Samples after a frame that encoder and decoder together wait for."""
+        return self.encoder.lookahead + self.decoder.lookahead
+
+    @property
+    def latency(self) -> float:
+        """Algorithmic latency in seconds: one frame and the look-ahead."""
+        return (self.hop_length + self.lookahead) / self.sample_rate
+
+    def bitrate(self, codebooks: int) -> float:
+        """Nominal bits a second of one stream with that many codebooks."""
+        return self.frame_rate * sum(math.log2(size) for size in self.quantizer.codebook_sizes[:codebooks])
+
+    def forward(self, samples: Tensor, num_codebooks: int | Tensor | None = None, quantize: bool = True) -> Reconstructed:
+        """Samples (batch, 1, T) through the codec, differentiably; `quantize=False` decodes the latents themselves."""
+        latents = self.latents(samples).float()
+        quantized = self.quantizer(latents, num_codebooks) if quantize else None
+        return Reconstructed(self.synthesize(quantized.latents if quantized else latents)[..., : samples.shape[-1]], quantized)
+
+    def latents(self, samples: Tensor) -> Tensor:
+        """Samples (batch, 1, T) to latents (batch, dim, ceil(T / hop_length))."""
+        frames = -(-samples.shape[-1] // self.hop_length)
+        silence = frames * self.hop_length - samples.shape[-1] + self.encoder.lookahead
+        latents: Tensor = self.encoder(nn.functional.pad(samples, (0, silence)))
+        return latents[..., :frames]
+
+    def synthesize(self, latents: Tensor) -> Tensor:
+        """Latents (batch, dim, frames) to samples (batch, 1, frames * hop_length)."""
+        ahead = -(-self.decoder.lookahead // self.hop_length)
+        samples: Tensor = self.decoder(nn.functional.pad(latents, (0, ahead)))
+        return samples[..., : latents.shape[-1] * self.hop_length]
+
+    def stream_encoder(self, codebooks: int | None = None, streams: int = 1) -> StreamEncoder:
+        """A session that takes samples at the codec's rate in chunks of any size and gives codes when they are ready."""
+        return StreamEncoder(self, self.choose_codebooks(codebooks, None), streams)
+
+    def stream_decoder(self, streams: int = 1) -> StreamDecoder:
+        """A session that takes codes in chunks of any size and gives samples when they are ready."""
+        return StreamDecoder(self, streams)
+
+    def encode(
+        self,
+        source: Source,
+        sample_rate: int | None = None,
+        codebooks: int | None = None,
+        bitrate: float | None = None,
+        per_channel: bool = False,
+    ) -> AudioTokens:
+        """A file or samples to tokens.
+
+        `source` is a path, an open file, Audio, or samples (T,) or (channels, T) in [-1, 1] at `sample_rate` (the codec's
+        unless given). `codebooks` or `bitrate` (bits a second a stream, rounded down to what the codec has) choose the
+        rate; all codebooks unless given. Channels are mixed to one unless `per_channel`, which codes each as a stream.
+        Raises WavelexError for input that cannot be coded.
+        """
+        count = self.choose_codebooks(codebooks, bitrate)
+        with SourceReader(source, sample_rate or self.sample_rate) as opened:
+            encoding = EncodedBlocks(self, opened, count, per_channel)
+            blocks = list(encoding)
+        codes = np.concatenate(blocks, axis=2)
+        return self.describe(codes, opened.sample_rate, encoding.length)
+
+    def encode_batch(self, clips: Sequence[np.ndarray], codebooks: int | None = None, bitrate: float | None = None) -> list[AudioTokens]:
+        """Mono clips (T,) at the codec's rate, of any lengths, in one pass: the tokens that `encode` gives one by one."""
+        count = self.choose_codebooks(codebooks, bitrate)
+        if not clips:
+            return []
+        padded = np.zeros((len(clips), 1, max(len(clip) for clip in clips)), np.float32)
+        for row, clip in zip(padded, clips, strict=True):
+            check_finite(clip, "samples")
+            row[0, : len(clip)] = clip
+        with torch.inference_mode():
+            codes = self.quantizer.encode(self.latents(torch.from_numpy(padded).to(self._device)), count).cpu().numpy()
+        return [self.describe(c[None, :, : -(-len(x) // self.hop_length)], self.sample_rate, len(x)) for c, x in zip(codes, clips, strict=True)]
+
+    def decode(self, tokens: AudioTokens, sample_rate: int | None = None) -> Audio:
+        """Tokens to audio of exactly the encoded length, at the source's sample rate unless another is given.
+
+        LOST frames become silence. Raises WavelexError for tokens of another model or out of range.
+        """
+        self.check(tokens, "tokens")
+        step = int(BLOCK_SECONDS * self.frame_rate)
+        pieces = (tokens.codes[:, :, i : i + step] for i in range(0, tokens.codes.shape[2], step))
+        rate = sample_rate or tokens.source_rate
+        decoded = list(DecodedBlocks(self, pieces, tokens, rate))
+        return Audio(np.concatenate([np.zeros((tokens.codes.shape[0], 0), np.float32), *decoded], axis=1), rate)
+
+    def decode_batch(self, tokens: Sequence[AudioTokens]) -> list[Audio]:
+        """Several tokens with one number of codebooks in one pass: the audio that `decode` gives one by one."""
+        for item in tokens:
+            self.check(item, "tokens")
+        if len({item.codebooks for item in tokens}) > 1:
+            raise WavelexError("tokens of one batch must have the same number of codebooks; take a common prefix")
+        if not tokens:
+            return []
+        rows = [row for item in tokens for row in item.codes]
+        longest = max(row.shape[1] for row in rows)
+        codes = torch.full((len(rows), tokens[0].codebooks, longest), LOST)
+        for target, row in zip(codes, rows, strict=True):
+            target[:, : row.shape[1]] = torch.from_numpy(row)
+        with torch.inference_mode():
+            samples = self.synthesize(self.dequantize(codes.to(self._device)))[:, 0].cpu().numpy()
+        decoded, start = [], 0
+        for item in tokens:
+            count, frames = item.codes.shape[0], item.codes.shape[2]
+            heard = samples[start : start + count, : frames * self.hop_length] * arrived(item.codes, self.hop_length)
+            fitted = _fit(Resampler(self.sample_rate, item.source_rate, count).push(heard, last=True), item.length)
+            decoded.append(Audio(fitted, item.source_rate))
+            start += count
+        return decoded
+
+    def dequantize(self, codes: Tensor) -> Tensor:
+        """Codes (batch, codebooks, frames) to latents (batch, dim, frames); zero where a frame is LOST."""
+        lost = (codes < 0).any(dim=1, keepdim=True)
+        return self.quantizer.decode(codes.clamp(min=0)) * ~lost
+
+    def choose_codebooks(self, codebooks: int | None, bitrate: float | None) -> int:
+        """How many codebooks a request means. Raises WavelexError when the codec cannot serve it."""
+        if codebooks is not None and bitrate is not None:
+            raise WavelexError("give codebooks or a bit rate, not both")
+        if bitrate is not None:
+            codebooks = sum(self.bitrate(n) <= bitrate + 1e-6 for n in range(1, self.codebooks + 1))
+            if codebooks == 0:
+                raise WavelexError(f"{bitrate:g} bit/s is below the lowest rate of {self.name or 'this codec'}, {self.bitrate(1):g} bit/s")
+        if codebooks is None:
+            return self.codebooks
+        if not 1 <= codebooks <= self.codebooks:
+            raise WavelexError(f"{codebooks} codebooks asked for; {self.name or 'this codec'} has 1 to {self.codebooks}")
+        return codebooks
+
+    def describe(self, codes: np.ndarray, source_rate: int, length: int) -> AudioTokens:
+        """Codes of this codec as tokens; `length` in samples at `source_rate`."""
+        sizes = tuple(self.quantizer.codebook_sizes[: codes.shape[1]])
+        return AudioTokens(codes, self.name, self.weights_hash, self.sample_rate, self.hop_length, sizes, source_rate, length)
+
+    def check(self, tokens: AudioTokens, name: str) -> None:
+        """Raises WavelexError unless the tokens were made with these weights and are in range."""
+        if tokens.weights_hash != self.weights_hash:
+            raise WavelexError(
+                f"{name}: made with the weights {tokens.model} {tokens.weights_hash}, not {self.name} {self.weights_hash}; "
+                "decode with the model that encoded it (--model)"
+            )
+        check_codes(tokens.codes, tokens.codebook_sizes, name)
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self.parameters()).device
+
+
+class SourceReader:
+    """Any source as blocks of samples (channels, n). Context manager."""
+
+    def __init__(self, source: Source, sample_rate: int) -> None:
+        self._file: AudioReader | None = None
+        self._samples = np.zeros((1, 0), np.float32)
+        self.sample_rate = sample_rate
+        if isinstance(source, Audio):
+            self._samples, self.sample_rate = _as_samples(source.samples), source.sample_rate
+        elif isinstance(source, (np.ndarray, Tensor)):
+            self._samples = _as_samples(source.detach().cpu().numpy() if isinstance(source, Tensor) else source)
+        else:
+            self._file = AudioReader(source)
+            self.sample_rate = self._file.sample_rate
+        self.channels = self._file.channels if self._file else self._samples.shape[0]
+
+    def blocks(self) -> Iterator[np.ndarray]:
+        if self._file:
+            yield from self._file.blocks()
+        else:
+            step = BLOCK_SECONDS * self.sample_rate
+            yield from (self._samples[:, i : i + step] for i in range(0, self._samples.shape[1], step))
+
+    def __enter__(self) -> SourceReader:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._file:
+            self._file.__exit__(*error)
+
+
+class EncodedBlocks:
+    """Iterates over the codes (streams, codebooks, n) of a source, in memory that does not grow with its length."""
+
+    def __init__(self, codec: Codec, source: SourceReader, codebooks: int, per_channel: bool) -> None:
+        self.codec, self.source, self.codebooks, self.per_channel = codec, source, codebooks, per_channel
+        self.streams = source.channels if per_channel else 1
+        self.length = 0
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        session = StreamEncoder(self.codec, self.codebooks, self.streams)
+        resampler = Resampler(self.source.sample_rate, self.codec.sample_rate, self.streams)
+        for block in self.source.blocks():
+            self.length += block.shape[1]
+            yield session.push(resampler.push(block if self.per_channel else block.mean(axis=0, keepdims=True)))
+        yield session.push(resampler.push(np.zeros((self.streams, 0), np.float32), last=True))
+        yield session.flush()
+
+
+class DecodedBlocks:
+    """Iterates over the samples (streams, n) at `rate` of pieces of codes, exactly as many as were encoded."""
+
+    def __init__(self, codec: Codec, pieces: Iterator[np.ndarray], tokens: AudioTokens, rate: int) -> None:
+        self.codec, self.pieces, self.rate = codec, pieces, rate
+        self.streams = tokens.codes.shape[0]
+        self.length = round(tokens.length * rate / tokens.source_rate)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        session = StreamDecoder(self.codec, self.streams)
+        resampler = Resampler(self.codec.sample_rate, self.rate, self.streams)
+        given = 0
+        for piece in self.pieces:
+            ready = resampler.push(session.push(piece))[:, : self.length - given]
+            given += ready.shape[1]
+            yield ready
+        rest = np.concatenate([resampler.push(session.flush()), resampler.push(np.zeros((self.streams, 0), np.float32), last=True)], axis=1)
+        yield _fit(rest, self.length - given)
+
+
+def _fit(samples: np.ndarray, length: int) -> np.ndarray:
+    """Cut, or fill with silence (a resampler may end a sample early), to (streams, length)."""
+    cut = samples[:, :length]
+    return np.pad(cut, ((0, 0), (0, length - cut.shape[1])))
+
+
+def _as_samples(array: np.ndarray) -> np.ndarray:
+    """(T,) or (channels, T) of floats, or of int16, as float32 (channels, T)."""
+    if array.ndim not in (1, 2):
+        raise WavelexError(f"samples of shape {array.shape} are not (T,) or (channels, T)")
+    if array.dtype == np.int16:
+        array = array.astype(np.float32) / 32768
+    elif not np.issubdtype(array.dtype, np.floating):
+        raise WavelexError(f"samples of type {array.dtype}; give float in [-1, 1] or int16")
+    array = np.atleast_2d(array.astype(np.float32))
+    if array.shape[0] == 0:
+        raise WavelexError("samples have no channels; give (T,) or (channels, T)")
+    if array.shape[0] > 64:
+        raise WavelexError(f"samples of shape {array.shape} would be {array.shape[0]} channels; give (channels, T), not (T, channels)")
+    check_finite(array, "samples")
+    return array

@@ -1,0 +1,63 @@
+"""Fourier decoder: ConvNeXt blocks at the frame rate predict a spectrum, the inverse STFT makes the samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from wavelex.nn.convnext import ConvNeXtBlock, Pointwise
+from wavelex.nn.stft import ISTFT
+from wavelex.nn.streaming import Chain, State, Streaming
+
+
+class FourierDecoder(Streaming):
+    """Latents (batch, dim, T) to samples (batch, 1, T * hop_length).
+
+    After Siuzdak, "Vocos" (arXiv 2306.00814), with two changes: every latent frame yields `spectra_per_frame`
+    spectra, so that windows overlap enough at a low frame rate; and the phase is the direction of a predicted
+    vector, not an unbounded angle, so that it is a smooth function of the latents.
+    `blocks` lists (dilation, lookahead in frames) of each ConvNeXt block; `lookahead` is in samples.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        width: int,
+        hidden: int,
+        blocks: Sequence[tuple[int, int]],
+        hop_length: int = 320,
+        n_fft: int = 640,
+        spectra_per_frame: int = 2,
+        trim: int = 240,
+    ) -> None:
+        super().__init__()
+        self.dim, self.hop_length = dim, hop_length
+        self.bins, self.spectra_per_frame = n_fft // 2 + 1, spectra_per_frame
+        self.network = Chain(
+            Pointwise(dim, width),
+            *(ConvNeXtBlock(width, hidden, dilation=d, lookahead=ahead) for d, ahead in blocks),
+            Pointwise(width, spectra_per_frame * 3 * self.bins, norm=True),
+        )
+        self.istft = ISTFT(n_fft, hop_length // spectra_per_frame, trim)
+        self.lookahead = trim + hop_length * sum(ahead for _, ahead in blocks)
+
+    def initial_state(self, batch: int, like: Tensor) -> State:
+        return self.network.initial_state(batch, like), self.istft.initial_state(batch, like)
+
+    def step(self, x: Tensor, state: State, final: bool = False) -> tuple[Tensor, State]:
+        network_state, istft_state = state
+        predicted, network_state = self.network.step(x, network_state, final)
+        samples, istft_state = self.istft.step(self._spectrum(predicted.float()), istft_state, final)
+        return samples[:, None], (network_state, istft_state)
+
+    def _spectrum(self, predicted: Tensor) -> Tensor:
+        batch, _, frames = predicted.shape
+        parts = predicted.reshape(batch, self.spectra_per_frame, 3, self.bins, frames)
+        parts = parts.permute(2, 0, 3, 4, 1).reshape(3, batch, self.bins, frames * self.spectra_per_frame)
+        log_magnitude, real, imag = parts
+        # exp(-6) is the magnitude of quiet speech; the ceiling keeps an untrained or damaged model finite.
+        magnitude = (log_magnitude - 6.0).clamp(max=3.0).exp()
+        scale = magnitude * torch.rsqrt(real.square() + imag.square() + 1e-6)
+        return torch.complex(real * scale, imag * scale)

@@ -1,0 +1,35 @@
+"""speech-16k: the default codec for 16 kHz speech, 50 frames a second, 8 x 1024 codes (0.5 to 4 kbit/s)."""
+
+from __future__ import annotations
+
+from wavelex.codec import Codec
+from wavelex.decoders.fourier import FourierDecoder
+from wavelex.encoders.spectral import SpectralEncoder
+from wavelex.quantizers.masked_channel import MaskedChannelRVQ
+from wavelex.quantizers.residual import ResidualVQ
+
+SAMPLE_RATE = 16_000
+HOP_LENGTH = 320
+
+
+def speech_16k(
+    masked_groups: int = 0,
+    dim: int = 64,
+    encoder_width: int = 256,
+    encoder_hidden: int = 768,
+    decoder_width: int = 384,
+    decoder_hidden: int = 768,
+) -> Codec:
+    """Frame-rate encoder and Fourier decoder around a residual quantizer.
+
+    `masked_groups` > 0 makes the first that many codebooks see disjoint channels (Language-Codec's MCRVQ has 3).
+    Look-ahead: encoder 80 samples of window and one frame, decoder 240 samples of overlap and one frame; 60 ms in all.
+    """
+    encoder = SpectralEncoder(
+        dim, encoder_width, encoder_hidden, blocks=[(1, 1), (2, 0), (4, 0), (1, 0)], hop_length=HOP_LENGTH, stft_lookahead=80
+    )
+    quantizer = MaskedChannelRVQ(dim, groups=masked_groups) if masked_groups else ResidualVQ(dim)
+    decoder = FourierDecoder(
+        dim, decoder_width, decoder_hidden, blocks=[(1, 1), (2, 0), (4, 0), (1, 0)], hop_length=HOP_LENGTH, trim=240
+    )
+    return Codec(encoder, quantizer, decoder, SAMPLE_RATE)

@@ -1,0 +1,5 @@
+"""The one exception that users are meant to see."""
+
+
+class WavelexError(Exception):
+    """Something the user can mend; its message is one line that names the file or value and the mend."""

@@ -1,0 +1,51 @@
+"""Files that are complete or absent: written under a temporary name beside their place, then renamed."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from wavelex.errors import WavelexError
+
+
+class replacing:
+    """Context manager that gives the temporary path and renames it to `path` when the block ends without error.
+
+    Raises WavelexError if the folder is missing or cannot be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._temporary: Path | None = None
+
+    def __enter__(self) -> Path:
+        folder = self.path.parent
+        if self.path.is_dir():
+            raise WavelexError(f"{self.path}: is a folder; give the name of a file to write")
+        if not folder.is_dir():
+            raise WavelexError(f"{self.path}: its folder does not exist; create {folder} first")
+        if not os.access(folder, os.W_OK):
+            raise WavelexError(f"{self.path}: the folder cannot be written; check its permissions")
+        try:
+            handle, name = tempfile.mkstemp(dir=folder, prefix=f".{self.path.name}.", suffix=self.path.suffix)
+        except OSError as error:
+            raise WavelexError(f"{self.path}: cannot be written ({error.strerror}); choose another place") from error
+        os.close(handle)
+        # mkstemp makes files private; the finished file gets the usual permissions.
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(name, 0o666 & ~mask)
+        self._temporary = Path(name)
+        return self._temporary
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if kind is not None:
+            self.abandon()
+        elif self._temporary is not None:
+            os.replace(self._temporary, self.path)
+
+    def abandon(self) -> None:
+        """Remove the temporary file and leave the place as it was."""
+        if self._temporary is not None:
+            self._temporary.unlink(missing_ok=True)

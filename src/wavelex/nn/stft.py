@@ -1,0 +1,74 @@
+"""Short-time Fourier transform and its inverse, with streaming state."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from wavelex.nn.conv import OverlapAdd
+from wavelex.nn.streaming import State, Streaming, Window
+
+
+class STFT(Streaming):
+    """Hann-windowed spectrum of every hop: (batch, T) -> complex (batch, n_fft // 2 + 1, ceil(T / hop)).
+
+    Frame j covers the n_fft samples that end `lookahead` after its own hop. Scaled so that a full-scale sine
+    has magnitude of order one whatever n_fft is.
+    """
+
+    taper: Tensor
+
+    def __init__(self, n_fft: int, hop: int, lookahead: int = 0) -> None:
+        super().__init__()
+        self.n_fft, self.hop, self.lookahead = n_fft, hop, lookahead
+        self.window = Window(n_fft, hop, lookahead)
+        taper = torch.hann_window(n_fft)
+        self.register_buffer("taper", taper / taper.sum() * 2, persistent=False)
+
+    def initial_state(self, batch: int, like: Tensor) -> State:
+        return self.window.initial_buffer(batch, like=like)
+
+    def step(self, x: Tensor, state: State, final: bool = False) -> tuple[Tensor, State]:
+        ready_input, buffer, ready = self.window.advance(state, x, final)
+        if not ready:
+            return torch.zeros(x.shape[0], self.n_fft // 2 + 1, 0, dtype=torch.complex64, device=x.device), buffer
+        frames = ready_input.unfold(-1, self.n_fft, self.hop) * self.taper
+        return torch.fft.rfft(frames).transpose(1, 2), buffer
+
+
+class ISTFT(Streaming):
+    """Weighted overlap-add synthesis: complex (batch, n_fft // 2 + 1, T) -> (batch, T * hop).
+
+    Least-squares inverse (Griffin and Lim 1984, eq. 6) of an STFT whose frames start `trim` samples before their
+    hop. Inverse of `STFT(n_fft, hop, lookahead)` for trim = n_fft - hop - lookahead, except that the last samples
+    lack the later frames.
+    """
+
+    taper: Tensor
+
+    def __init__(self, n_fft: int, hop: int, trim: int) -> None:
+        super().__init__()
+        self.n_fft, self.hop = n_fft, hop
+        self.overlap = OverlapAdd(n_fft, hop, trim)
+        self.lookahead = trim
+        taper = torch.hann_window(n_fft)
+        self.register_buffer("taper", taper, persistent=False)
+        self.gain = float(taper.sum() / 2)
+
+    def initial_state(self, batch: int, like: Tensor) -> State:
+        real = like.real if like.is_complex() else like
+        return self.overlap.initial_state((batch + 1,), real)
+
+    def step(self, x: Tensor, state: State, final: bool = False) -> tuple[Tensor, State]:
+        count = x.shape[-1]
+        # The windows' own energy travels as one more row, so that both edges are normalised exactly.
+        if count:
+            frames = torch.fft.irfft(x.transpose(1, 2), n=self.n_fft) * (self.taper * self.gain)
+            energy = self.taper.square().expand(1, count, self.n_fft)
+            rows = torch.cat([frames, energy], dim=0).transpose(1, 2)
+            length = (count - 1) * self.hop + self.n_fft
+            summed = torch.nn.functional.fold(rows, (1, length), (1, self.n_fft), stride=(1, self.hop))[:, 0, 0]
+        else:
+            summed = state[0][:, :0]
+        y, state = self.overlap.add(summed, state, final)
+        return y[:-1] / y[-1:].clamp(min=1e-3), state

@@ -1,0 +1,81 @@
+"""One Euclidean codebook learned by exponential moving averages, with k-means start and revival that work."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class Codebook(nn.Module):
+    """`size` vectors of `dim`, each the running mean of the inputs it won (van den Oord 2017, appendix A.1).
+
+    Only the running sums and counts are kept and the vectors are their quotient, so initialisation and revival
+    cannot fall out of step with the averages (the published update forgets both: centroids are scaled down by
+    the first step after k-means, and revived vectors are overwritten in the same step).
+    """
+
+    total: Tensor
+    usage: Tensor
+    started: Tensor
+
+    def __init__(self, size: int, dim: int, decay: float = 0.99, dead_below: float = 0.03) -> None:
+        super().__init__()
+        self.size, self.decay, self.dead_below = size, decay, dead_below
+        self.register_buffer("usage", torch.ones(size))
+        self.register_buffer("total", torch.randn(size, dim))
+        self.register_buffer("started", torch.tensor(False))
+
+    @property
+    def vectors(self) -> Tensor:
+        """The codebook, (size, dim)."""
+        return self.total / self.usage[:, None]
+
+    def nearest(self, x: Tensor) -> Tensor:
+        """Index of the nearest vector for each of x (n, dim) -> (n,)."""
+        return nearest(x, self.vectors)
+
+    def lookup(self, indices: Tensor) -> Tensor:
+        """Vectors of the indices, any shape (...) -> (..., dim)."""
+        return nn.functional.embedding(indices, self.vectors)
+
+    @torch.no_grad()
+    def start(self, x: Tensor, iterations: int = 20) -> None:
+        """Place the vectors by k-means on x (n, dim); the averages begin as if those inputs had been seen."""
+        vectors = x[torch.randint(len(x), (self.size,), device=x.device)].clone()
+        for _ in range(iterations):
+            counts, sums = self._tally(x, nearest(x, vectors))
+            empty = counts == 0
+            vectors = sums / counts.clamp(min=1)[:, None]
+            vectors[empty] = x[torch.randint(len(x), (int(empty.sum()),), device=x.device)]
+        counts, _ = self._tally(x, nearest(x, vectors))
+        # A centroid that ended without inputs still weighs one, so that its quotient is defined.
+        self.usage.copy_(counts.clamp(min=1))
+        self.total.copy_(vectors * self.usage[:, None])
+        self.started.fill_(True)
+
+    @torch.no_grad()
+    def learn(self, x: Tensor, indices: Tensor) -> None:
+        """One moving-average step on inputs x (n, dim) that won `indices` (n,), then revival of dead vectors."""
+        # A batch that is not finite is skipped by the trainer; it must not have reached the averages by then.
+        if not len(x) or not torch.isfinite(x.sum()):
+            return
+        counts, sums = self._tally(x, indices)
+        self.usage.lerp_(counts, 1 - self.decay)
+        self.total.lerp_(sums, 1 - self.decay)
+        mean = self.usage.mean()
+        dead = self.usage < self.dead_below * mean
+        revived = int(dead.sum())
+        if revived:
+            picks = x[torch.randint(len(x), (revived,), device=x.device)]
+            self.usage[dead] = mean
+            self.total[dead] = picks * mean
+
+    def _tally(self, x: Tensor, indices: Tensor) -> tuple[Tensor, Tensor]:
+        counts = torch.bincount(indices, minlength=self.size).to(x.dtype)
+        return counts, torch.zeros(self.size, x.shape[1], device=x.device, dtype=x.dtype).index_add_(0, indices, x)
+
+
+def nearest(x: Tensor, vectors: Tensor) -> Tensor:
+    """Index of the Euclidean-nearest row of `vectors` for each row of x."""
+    scores = torch.addmm(vectors.square().sum(1), x, vectors.T, beta=1, alpha=-2)
+    return scores.argmin(dim=1)

@@ -1,0 +1,126 @@
+"""Residual vector quantization: each codebook codes what the ones before it left."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from wavelex.quantizers.codebook import Codebook
+
+
+class Quantized(NamedTuple):
+    """What a quantizer gives in training."""
+
+    latents: Tensor
+    """(batch, dim, frames), with the gradient of the identity to the input."""
+    codes: Tensor
+    """(batch, codebooks, frames) int64; -1 where an item used fewer codebooks than the longest."""
+    loss: Tensor
+    """Commitment: squared distance of each layer's input to its code, averaged over the layers in use."""
+
+
+class ResidualVQ(nn.Module):
+    """`codebooks` codebooks of `size` vectors over latents (batch, dim, frames); any prefix decodes.
+
+    Zeghidour et al., "SoundStream" (arXiv 2107.03312), section III-C. Gradients as in audiocraft and moshi: every
+    layer's commitment reaches the encoder, and the straight-through gradient is exactly one whatever the depth.
+    """
+
+    def __init__(self, dim: int, codebooks: int = 8, size: int = 1024) -> None:
+        super().__init__()
+        self.dim = dim
+        self.layers = nn.ModuleList(Codebook(size, dim) for _ in range(codebooks))
+
+    @property
+    def codebook_sizes(self) -> list[int]:
+        return [layer.size for layer in self.layers]
+
+    def channel_mask(self, index: int) -> Tensor | None:
+        """Which channels layer `index` may see, (dim,) of 0 and 1; None for all."""
+        return None
+
+    def forward(self, latents: Tensor, num_codebooks: int | Tensor | None = None) -> Quantized:
+        """Quantize with `num_codebooks` layers: one number, or one an item (batch,) for quantizer dropout.
+
+        In training mode with gradients on, codebooks start by k-means on first use and then follow the inputs.
+        """
+        batch, _, frames = latents.shape
+        limits = torch.as_tensor(len(self.layers) if num_codebooks is None else num_codebooks, device=latents.device)
+        self._check(int(limits.max()))
+        limits = limits.expand(batch)
+        learning = self.training and torch.is_grad_enabled()
+        residual = latents.float()
+        quantized = torch.zeros_like(residual)
+        codes, losses = [], []
+        for index in range(int(limits.max())):
+            active = limits > index
+            target = self._seen(residual, index)
+            indices, vectors = self._code(index, target, active if learning else None)
+            keep = active[:, None, None]
+            losses.append((target - vectors)[active].square().mean())
+            residual = residual - vectors * keep
+            quantized = quantized + vectors * keep
+            codes.append(torch.where(active[:, None], indices, -1))
+        straight_through = latents + (quantized - latents).detach()
+        stacked = torch.stack(codes, dim=1) if codes else latents.new_zeros(batch, 0, frames, dtype=torch.long)
+        return Quantized(straight_through, stacked, torch.stack(losses).mean())
+
+    @torch.no_grad()
+    def encode(self, latents: Tensor, num_codebooks: int | None = None) -> Tensor:
+        """Latents (batch, dim, frames) to codes (batch, num_codebooks, frames), coarse first."""
+        count = len(self.layers) if num_codebooks is None else num_codebooks
+        self._check(count)
+        residual = latents.float()
+        codes = []
+        for index in range(count):
+            indices, vectors = self._code(index, self._seen(residual, index), None)
+            residual = residual - vectors
+            codes.append(indices)
+        return torch.stack(codes, dim=1)
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """Codes (batch, n, frames), n from 1 to all codebooks, to latents (batch, dim, frames)."""
+        self._check(codes.shape[1])
+        return torch.stack([self._layer(i).lookup(codes[:, i]) for i in range(codes.shape[1])]).sum(0).transpose(1, 2)
+
+    @torch.no_grad()
+    def start(self, latents: Tensor) -> None:
+        """Place all codebooks by k-means, layer by layer, on latents (batch, dim, frames)."""
+        residual = latents.float()
+        for index in range(len(self.layers)):
+            target = self._seen(residual, index)
+            self._layer(index).start(_rows(target))
+            residual = residual - self._code(index, target, None)[1]
+
+    def _layer(self, index: int) -> Codebook:
+        layer = self.layers[index]
+        assert isinstance(layer, Codebook)
+        return layer
+
+    def _seen(self, residual: Tensor, index: int) -> Tensor:
+        mask = self.channel_mask(index)
+        return residual if mask is None else residual * mask[:, None]
+
+    def _code(self, index: int, target: Tensor, learn_from: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Indices (batch, frames) and vectors (batch, dim, frames); learns from the items marked, if any are given."""
+        layer = self._layer(index)
+        with torch.no_grad(), torch.autocast(target.device.type, enabled=False):
+            rows = _rows(target)
+            if learn_from is not None and not layer.started:
+                layer.start(_rows(target[learn_from]))
+            indices = layer.nearest(rows).view(target.shape[0], target.shape[2])
+            vectors = layer.lookup(indices).transpose(1, 2)
+            if learn_from is not None:
+                layer.learn(_rows(target[learn_from]), indices[learn_from].flatten())
+        return indices, vectors
+
+    def _check(self, count: int) -> None:
+        if not 1 <= count <= len(self.layers):
+            raise ValueError(f"{count} codebooks asked for; this quantizer has 1 to {len(self.layers)}")
+
+
+def _rows(x: Tensor) -> Tensor:
+    """(batch, dim, frames) to (batch * frames, dim)."""
+    return x.transpose(1, 2).reshape(-1, x.shape[1])

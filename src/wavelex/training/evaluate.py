@@ -1,0 +1,58 @@
+"""PESQ and STOI of a codec on held-out clips at several codebook counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from wavelex.audio import read_audio, resample
+from wavelex.bench.metrics.pesq import SAMPLE_RATE, pesq_wideband
+from wavelex.bench.metrics.stoi import stoi
+from wavelex.codec import Codec
+from wavelex.errors import WavelexError
+
+CODEBOOK_COUNTS = (1, 2, 4, 8)
+
+
+@dataclass(frozen=True)
+class Score:
+    """Means over the clips that could be scored."""
+
+    pesq: float
+    stoi: float
+    clips: int
+
+
+def held_out_clips(paths: list[Path], sample_rate: int, most: int, seconds: float = 6.0) -> list[np.ndarray]:
+    """The beginnings of `most` recordings spread evenly over the list, mono at the codec's rate."""
+    chosen = [paths[i] for i in np.linspace(0, len(paths) - 1, min(most, len(paths))).astype(int)]
+    clips = []
+    for path in chosen:
+        audio = read_audio(path)
+        clips.append(resample(audio.mono()[None], audio.sample_rate, sample_rate)[0][: int(seconds * sample_rate)])
+    return clips
+
+
+@torch.no_grad()
+def evaluate(codec: Codec, clips: list[np.ndarray], counts: tuple[int, ...] = CODEBOOK_COUNTS) -> dict[int, Score]:
+    """Score per codebook count; 0 is the latent without codes. Clips that a metric refuses are left out and not counted."""
+    training = codec.training
+    codec.eval()
+    scores = {}
+    for count in counts:
+        rows = []
+        for clip in clips:
+            samples = torch.from_numpy(clip)[None, None].to(next(codec.parameters()).device)
+            decoded = codec(samples, count or None, quantize=count > 0).samples[0, 0].float().cpu().numpy()
+            original, heard = (resample(x[None], codec.sample_rate, SAMPLE_RATE)[0] for x in (clip, decoded))
+            try:
+                rows.append((pesq_wideband(original, heard), stoi(original, heard)))
+            except WavelexError:
+                continue
+        means = np.mean(rows, axis=0) if rows else (float("nan"), float("nan"))
+        scores[count] = Score(float(means[0]), float(means[1]), len(rows))
+    codec.train(training)
+    return scores

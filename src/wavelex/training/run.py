@@ -1,0 +1,118 @@
+"""A training run from start to finish: the loop, its log, its evaluations, its files."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from wavelex.checkpoint import save_codec
+from wavelex.training.evaluate import CODEBOOK_COUNTS, Score, evaluate
+from wavelex.training.state import save_state
+from wavelex.training.trainer import Trainer
+
+STATE, BEST, LATEST, LOG = "state.safetensors", "best.safetensors", "latest.safetensors", "evaluations.jsonl"
+COLLAPSED = 0.3
+
+
+class Run:
+    """Trains until the settings' last step or Ctrl-C; either way the state is on disk when it returns.
+
+    Leaves in `out`: the state to resume from, the latest and the best weights (by mean PESQ over the codebook counts),
+    one JSON line an evaluation, and TensorBoard events.
+    """
+
+    def __init__(self, trainer: Trainer, clips: list[np.ndarray], out: Path, console: Console) -> None:
+        self.trainer, self.clips, self.out, self.console = trainer, clips, out, console
+        out.mkdir(parents=True, exist_ok=True)
+
+    def train(self) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        trainer, settings = self.trainer, self.trainer.settings
+        board = SummaryWriter(str(self.out / "tensorboard"))  # type: ignore[no-untyped-call]
+        columns = (TextColumn("step {task.completed:.0f}/{task.total:.0f}"), BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
+        try:
+            with Progress(*columns, console=self.console) as bar:
+                line = bar.add_task("", total=settings.steps, completed=trainer.progress.step)
+                since, started = trainer.progress.samples_seen, time.perf_counter()
+                while trainer.progress.step < settings.steps:
+                    begun = time.perf_counter()
+                    losses = trainer.step()
+                    trainer.progress.seconds += time.perf_counter() - begun
+                    step = trainer.progress.step
+                    if not losses:
+                        self.console.print(f"[yellow]step {step}: not finite, skipped ({trainer.progress.skipped} in all)")
+                    elif step % settings.log_every == 0:
+                        speed = (trainer.progress.samples_seen - since) / trainer.codec.sample_rate / (time.perf_counter() - started)
+                        bar.update(line, completed=step, description=f"loss {losses['total']:.3f}  {self.hours:.2f} h seen  {speed:.0f}x real time")
+                        if not self.console.is_terminal:
+                            self.console.print(f"step {step}: " + ", ".join(f"{k} {v:.3f}" for k, v in losses.items()) + f"; {self.hours:.2f} h seen, {speed:.0f}x")
+                        for name, value in losses.items():
+                            board.add_scalar(f"loss/{name}", value, step)  # type: ignore[no-untyped-call]
+                    if step % settings.evaluate_every == 0 or step == settings.steps:
+                        self._evaluate(board)
+                    if step % settings.save_every == 0:
+                        save_state(self.out / STATE, trainer)
+        except KeyboardInterrupt:
+            self.console.print(f"stopped at step {trainer.progress.step}; continue with --resume")
+        finally:
+            save_state(self.out / STATE, trainer)
+            self._export(LATEST)
+            board.close()  # type: ignore[no-untyped-call]
+
+    @property
+    def hours(self) -> float:
+        return self.trainer.progress.samples_seen / self.trainer.codec.sample_rate / 3600
+
+    def _evaluate(self, board: object) -> None:
+        trainer = self.trainer
+        quantizes = trainer.settings.quantizes(trainer.progress.step - 1)
+        trainer.swap_averages()
+        scores = evaluate(trainer.codec, self.clips, (0, *CODEBOOK_COUNTS) if quantizes else (0,))
+        trainer.swap_averages()
+        if quantizes:
+            self._report_codebooks()
+        row = {
+            "step": trainer.progress.step,
+            "hours": self.hours,
+            "minutes": trainer.progress.seconds / 60,
+            "pesq": {k: s.pesq for k, s in scores.items()},
+            "stoi": {k: s.stoi for k, s in scores.items()},
+            "clips": min(s.clips for s in scores.values()),
+        }
+        with (self.out / LOG).open("a") as log:
+            log.write(json.dumps(row) + "\n")
+        shown = "  ".join(f"{k or 'latent'}: {s.pesq:.3f}/{s.stoi:.3f}" for k, s in scores.items())
+        self.console.print(f"step {trainer.progress.step}, {self.hours:.2f} h: PESQ/STOI by codebooks  {shown}")
+        for count, score in scores.items():
+            board.add_scalar(f"pesq/{count}", score.pesq, trainer.progress.step)  # type: ignore[attr-defined]
+            board.add_scalar(f"stoi/{count}", score.stoi, trainer.progress.step)  # type: ignore[attr-defined]
+        if quantizes and (quality := _mean_pesq(scores)) > trainer.progress.best:
+            trainer.progress.best = quality
+            self._export(BEST)
+
+    def _report_codebooks(self) -> None:
+        health = self.trainer.codebook_health()
+        self.console.print("codebooks in use / perplexity  " + "  ".join(f"{use:.0%}/{perplexity:.0f}" for use, perplexity in health))
+        for index, (use, _) in enumerate(health):
+            if use < COLLAPSED:
+                self.console.print(f"[yellow]codebook {index} is collapsing: {use:.0%} of its codes are in use")
+
+    def _export(self, name: str) -> None:
+        trainer = self.trainer
+        trainer.swap_averages()
+        notes: Mapping[str, object] = {"step": trainer.progress.step, "hours": round(self.hours, 3)}
+        save_codec(self.out / name, trainer.codec, trainer.codec.design.replace("_", "-"), notes)
+        trainer.swap_averages()
+
+
+def _mean_pesq(scores: dict[int, Score]) -> float:
+    values = [score.pesq for count, score in scores.items() if count]
+    return float(np.mean(values)) if values and not math.isnan(sum(values)) else float("-inf")
