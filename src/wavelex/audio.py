@@ -152,9 +152,7 @@ class Resampler:
     """Streaming resampling of (channels, T) blocks by soxr; passes blocks through when the rates are equal."""
 
     def __init__(self, from_rate: int, to_rate: int, channels: int) -> None:
-        self._stream = (
-            None if from_rate == to_rate else soxr.ResampleStream(from_rate, to_rate, channels, dtype="float32", quality="HQ")
-        )
+        self._stream = None if from_rate == to_rate else soxr.ResampleStream(from_rate, to_rate, channels, dtype="float32", quality="HQ")
 
     def push(self, samples: np.ndarray, last: bool = False) -> np.ndarray:
         """A block in, what is ready out; `last` empties the filter."""

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Iterator, Sequence
-from typing import Any, BinaryIO, NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from wavelex.audio import BLOCK_SECONDS, Audio, AudioReader, Resampler, check_finite
+from wavelex.audio import BLOCK_SECONDS, Audio, Resampler, check_finite
+from wavelex.blocks import DecodedBlocks, EncodedBlocks, Source, SourceReader, fit
 from wavelex.decoders.fourier import FourierDecoder
 from wavelex.encoders.spectral import SpectralEncoder
 from wavelex.errors import WavelexError
 from wavelex.quantizers.residual import Quantized, ResidualVQ
 from wavelex.sessions import StreamDecoder, StreamEncoder, arrived
 from wavelex.tokens import LOST, AudioTokens, check_codes
-
-Source = str | os.PathLike[str] | BinaryIO | np.ndarray | Tensor | Audio
 
 
 class Reconstructed(NamedTuple):
@@ -131,7 +129,9 @@ class Codec(nn.Module):
             row[0, : len(clip)] = clip
         with torch.inference_mode():
             codes = self.quantizer.encode(self.latents(torch.from_numpy(padded).to(self._device)), count).cpu().numpy()
-        return [self.describe(c[None, :, : -(-len(x) // self.hop_length)], self.sample_rate, len(x)) for c, x in zip(codes, clips, strict=True)]
+        return [
+            self.describe(c[None, :, : -(-len(x) // self.hop_length)], self.sample_rate, len(x)) for c, x in zip(codes, clips, strict=True)
+        ]
 
     def decode(self, tokens: AudioTokens, sample_rate: int | None = None) -> Audio:
         """Tokens to audio of exactly the encoded length, at the source's sample rate unless another is given.
@@ -164,7 +164,7 @@ class Codec(nn.Module):
         for item in tokens:
             count, frames = item.codes.shape[0], item.codes.shape[2]
             heard = samples[start : start + count, : frames * self.hop_length] * arrived(item.codes, self.hop_length)
-            fitted = _fit(Resampler(self.sample_rate, item.source_rate, count).push(heard, last=True), item.length)
+            fitted = fit(Resampler(self.sample_rate, item.source_rate, count).push(heard, last=True), item.length)
             decoded.append(Audio(fitted, item.source_rate))
             start += count
         return decoded
@@ -205,95 +205,3 @@ class Codec(nn.Module):
     @property
     def _device(self) -> torch.device:
         return next(self.parameters()).device
-
-
-class SourceReader:
-    """Any source as blocks of samples (channels, n). Context manager."""
-
-    def __init__(self, source: Source, sample_rate: int) -> None:
-        self._file: AudioReader | None = None
-        self._samples = np.zeros((1, 0), np.float32)
-        self.sample_rate = sample_rate
-        if isinstance(source, Audio):
-            self._samples, self.sample_rate = _as_samples(source.samples), source.sample_rate
-        elif isinstance(source, (np.ndarray, Tensor)):
-            self._samples = _as_samples(source.detach().cpu().numpy() if isinstance(source, Tensor) else source)
-        else:
-            self._file = AudioReader(source)
-            self.sample_rate = self._file.sample_rate
-        self.channels = self._file.channels if self._file else self._samples.shape[0]
-
-    def blocks(self) -> Iterator[np.ndarray]:
-        if self._file:
-            yield from self._file.blocks()
-        else:
-            step = BLOCK_SECONDS * self.sample_rate
-            yield from (self._samples[:, i : i + step] for i in range(0, self._samples.shape[1], step))
-
-    def __enter__(self) -> SourceReader:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self._file:
-            self._file.__exit__(*error)
-
-
-class EncodedBlocks:
-    """Iterates over the codes (streams, codebooks, n) of a source, in memory that does not grow with its length."""
-
-    def __init__(self, codec: Codec, source: SourceReader, codebooks: int, per_channel: bool) -> None:
-        self.codec, self.source, self.codebooks, self.per_channel = codec, source, codebooks, per_channel
-        self.streams = source.channels if per_channel else 1
-        self.length = 0
-
-    def __iter__(self) -> Iterator[np.ndarray]:
-        session = StreamEncoder(self.codec, self.codebooks, self.streams)
-        resampler = Resampler(self.source.sample_rate, self.codec.sample_rate, self.streams)
-        for block in self.source.blocks():
-            self.length += block.shape[1]
-            yield session.push(resampler.push(block if self.per_channel else block.mean(axis=0, keepdims=True)))
-        yield session.push(resampler.push(np.zeros((self.streams, 0), np.float32), last=True))
-        yield session.flush()
-
-
-class DecodedBlocks:
-    """Iterates over the samples (streams, n) at `rate` of pieces of codes, exactly as many as were encoded."""
-
-    def __init__(self, codec: Codec, pieces: Iterator[np.ndarray], tokens: AudioTokens, rate: int) -> None:
-        self.codec, self.pieces, self.rate = codec, pieces, rate
-        self.streams = tokens.codes.shape[0]
-        self.length = round(tokens.length * rate / tokens.source_rate)
-
-    def __iter__(self) -> Iterator[np.ndarray]:
-        session = StreamDecoder(self.codec, self.streams)
-        resampler = Resampler(self.codec.sample_rate, self.rate, self.streams)
-        given = 0
-        for piece in self.pieces:
-            ready = resampler.push(session.push(piece))[:, : self.length - given]
-            given += ready.shape[1]
-            yield ready
-        rest = np.concatenate([resampler.push(session.flush()), resampler.push(np.zeros((self.streams, 0), np.float32), last=True)], axis=1)
-        yield _fit(rest, self.length - given)
-
-
-def _fit(samples: np.ndarray, length: int) -> np.ndarray:
-    """Cut, or fill with silence (a resampler may end a sample early), to (streams, length)."""
-    cut = samples[:, :length]
-    return np.pad(cut, ((0, 0), (0, length - cut.shape[1])))
-
-
-def _as_samples(array: np.ndarray) -> np.ndarray:
-    """(T,) or (channels, T) of floats, or of int16, as float32 (channels, T)."""
-    if array.ndim not in (1, 2):
-        raise WavelexError(f"samples of shape {array.shape} are not (T,) or (channels, T)")
-    if array.dtype == np.int16:
-        array = array.astype(np.float32) / 32768
-    elif not np.issubdtype(array.dtype, np.floating):
-        raise WavelexError(f"samples of type {array.dtype}; give float in [-1, 1] or int16")
-    array = np.atleast_2d(array.astype(np.float32))
-    if array.shape[0] == 0:
-        raise WavelexError("samples have no channels; give (T,) or (channels, T)")
-    if array.shape[0] > 64:
-        raise WavelexError(f"samples of shape {array.shape} would be {array.shape[0]} channels; give (channels, T), not (T, channels)")
-    check_finite(array, "samples")
-    return array

@@ -35,15 +35,15 @@ class replacing:
         # mkstemp makes files private; the finished file gets the usual permissions.
         mask = os.umask(0)
         os.umask(mask)
-        os.chmod(name, 0o666 & ~mask)
         self._temporary = Path(name)
+        self._temporary.chmod(0o666 & ~mask)
         return self._temporary
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if kind is not None:
             self.abandon()
         elif self._temporary is not None:
-            os.replace(self._temporary, self.path)
+            self._temporary.replace(self.path)
 
     def abandon(self) -> None:
         """Remove the temporary file and leave the place as it was."""

@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -47,13 +48,17 @@ class AudioTokens:
         return int(self.codes.shape[1])
 
     @property
+    def streams(self) -> int:
+        return int(self.codes.shape[0])
+
+    @property
     def tokens_per_second(self) -> float:
-        return self.frame_rate * self.codebooks * self.codes.shape[0]
+        return self.frame_rate * self.codebooks * self.streams
 
     @property
     def bitrate(self) -> float:
         """Nominal bits a second: frame rate times the bits of a frame, all streams."""
-        return self.frame_rate * self.codes.shape[0] * sum(math.log2(size) for size in self.codebook_sizes)
+        return self.frame_rate * self.streams * sum(math.log2(size) for size in self.codebook_sizes)
 
     @property
     def header(self) -> Header:
@@ -63,7 +68,7 @@ class AudioTokens:
             self.sample_rate,
             self.hop_length,
             self.source_rate,
-            int(self.codes.shape[0]),
+            self.streams,
             self.codebook_sizes,
             self.length,
             int(self.codes.shape[2]),
@@ -114,7 +119,8 @@ class AudioTokens:
         Codebook k has the ids from `first` + the sizes of the codebooks before it on.
         """
         shifted = self.codes + _offsets(self.codebook_sizes, first)[None, :, None]
-        return shifted.transpose(0, 2, 1).reshape(self.codes.shape[0], -1)
+        ids: np.ndarray = shifted.transpose(0, 2, 1).reshape(self.streams, -1)
+        return ids
 
     def with_ids(self, ids: np.ndarray, first: int = 0) -> AudioTokens:
         """Tokens like these with the codes of ids (streams, frames * codebooks) as made by `to_ids`.
@@ -139,7 +145,7 @@ def check_codes(codes: np.ndarray, sizes: Sequence[int], name: str) -> None:
             raise WavelexError(f"{name}: codebook {book} has codes from {row.min()} to {row.max()}; they must be 0 to {size - 1}")
 
 
-def open_wlx(path: str | os.PathLike[str]):  # type: ignore[no-untyped-def]
+def open_wlx(path: str | os.PathLike[str]) -> BinaryIO:
     """Open for reading, with the failure in words."""
     try:
         return Path(path).open("rb")

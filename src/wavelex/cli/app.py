@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 
-from wavelex.cli import train
+import wavelex
+from wavelex.cli import decode, demo, encode, eval, info, roundtrip, train
 from wavelex.errors import WavelexError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"wavelex {wavelex.__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def root() -> None:
-    """Speech as discrete tokens."""
+def root(version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False) -> None:
+    """Speech as discrete tokens: encode, decode, train and measure codecs."""
 
 
+app.command()(encode.encode)
+app.command()(decode.decode)
+app.command()(roundtrip.roundtrip)
+app.command()(info.info)
 app.command()(train.train)
+app.command("eval")(eval.evaluate)
+app.command()(demo.demo)
 
 
 def main() -> None:
@@ -27,3 +41,12 @@ def main() -> None:
     except WavelexError as error:
         print(f"wavelex: {error}", file=sys.stderr)
         sys.exit(2)
+    except ModuleNotFoundError as error:
+        extra = {"tensorboard": "train", "pesq": "bench", "pystoi": "bench", "matplotlib": "bench"}.get((error.name or "").split(".")[0])
+        if extra is None:
+            raise
+        print(f"wavelex: this command needs {error.name}; pip install 'wavelex[{extra}]'", file=sys.stderr)
+        sys.exit(2)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(141)

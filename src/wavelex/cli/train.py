@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 import typer
@@ -22,7 +22,7 @@ def train(
     data: Annotated[Path, typer.Option(help="Folder of recordings, or a manifest with a path a line.")],
     out: Annotated[Path, typer.Option(help="Folder for the run's state, weights, log and TensorBoard events.")],
     design: Annotated[str, typer.Option(help="Which codec to train.")] = "speech_16k",
-    arguments: Annotated[str, typer.Option(help='The design\'s arguments as JSON, e.g. \'{"masked_groups": 3}\'.')] = "{}",
+    arguments: Annotated[str, typer.Option(help="The design's arguments as JSON, e.g. '{\"masked_groups\": 3}'.")] = "{}",
     dev: Annotated[Path | None, typer.Option(help="Held-out recordings to score on; without it nothing is scored.")] = None,
     dev_clips: Annotated[int, typer.Option(help="How many of them.")] = 16,
     init: Annotated[Path | None, typer.Option(help="Begin from the weights of this checkpoint.")] = None,
@@ -49,7 +49,7 @@ def train(
     console = Console()
     if threads:
         torch.set_num_threads(threads)
-    given = {
+    given: dict[str, Any] = {
         "autoencoder_steps": autoencoder_steps,
         "code_steps": code_steps,
         "adversarial_steps": adversarial_steps,

@@ -29,7 +29,5 @@ def speech_16k(
         dim, encoder_width, encoder_hidden, blocks=[(1, 1), (2, 0), (4, 0), (1, 0)], hop_length=HOP_LENGTH, stft_lookahead=80
     )
     quantizer = MaskedChannelRVQ(dim, groups=masked_groups) if masked_groups else ResidualVQ(dim)
-    decoder = FourierDecoder(
-        dim, decoder_width, decoder_hidden, blocks=[(1, 1), (2, 0), (4, 0), (1, 0)], hop_length=HOP_LENGTH, trim=240
-    )
+    decoder = FourierDecoder(dim, decoder_width, decoder_hidden, blocks=[(1, 1), (2, 0), (4, 0), (1, 0)], hop_length=HOP_LENGTH, trim=240)
     return Codec(encoder, quantizer, decoder, SAMPLE_RATE)

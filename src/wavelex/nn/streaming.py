@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -42,12 +43,16 @@ class Chain(Streaming):
         super().__init__()
         self.layers = nn.ModuleList(layers)
 
+    @property
+    def _links(self) -> Iterator[Streaming]:
+        return (layer for layer in self.layers if isinstance(layer, Streaming))
+
     def initial_state(self, batch: int, like: Tensor) -> State:
-        return tuple(layer.initial_state(batch, like) for layer in self.layers)
+        return tuple(layer.initial_state(batch, like) for layer in self._links)
 
     def step(self, x: Tensor, state: State, final: bool = False) -> tuple[Tensor, State]:
         states = []
-        for layer, carried in zip(self.layers, state, strict=True):
+        for layer, carried in zip(self._links, state, strict=True):
             x, carried = layer.step(x, carried, final)
             states.append(carried)
         return x, tuple(states)

@@ -15,6 +15,10 @@ class LoudnessDistance(nn.Module):
     (1979) instead of the standard's tables. It is a training loss, not a measure to report.
     """
 
+    bank: Tensor
+    threshold: Tensor
+    speech: Tensor
+
     def __init__(self, sample_rate: int, n_fft: int = 512, bands: int = 48, asymmetry: float = 0.3) -> None:
         super().__init__()
         self.n_fft, self.asymmetry = n_fft, asymmetry

@@ -26,8 +26,8 @@ class MaskedChannelRVQ(ResidualVQ):
         for g in range(self.groups):
             masks[g, edges[g] : edges[g + 1]] = 1
         self.register_buffer("masks", masks, persistent=False)
-        for g in range(self.groups):
-            self._layer(g).total.mul_(masks[g])
+        for book, mask in zip(self.codebooks, masks, strict=False):
+            book.total.mul_(mask)
 
     def channel_mask(self, index: int) -> Tensor | None:
         # A masked layer's vectors are zero outside its channels, so the running residual still holds what

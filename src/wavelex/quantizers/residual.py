@@ -34,8 +34,12 @@ class ResidualVQ(nn.Module):
         self.layers = nn.ModuleList(Codebook(size, dim) for _ in range(codebooks))
 
     @property
+    def codebooks(self) -> list[Codebook]:
+        return [layer for layer in self.layers if isinstance(layer, Codebook)]
+
+    @property
     def codebook_sizes(self) -> list[int]:
-        return [layer.size for layer in self.layers]
+        return [book.size for book in self.codebooks]
 
     def channel_mask(self, index: int) -> Tensor | None:
         """Which channels layer `index` may see, (dim,) of 0 and 1; None for all."""
@@ -83,7 +87,7 @@ class ResidualVQ(nn.Module):
     def decode(self, codes: Tensor) -> Tensor:
         """Codes (batch, n, frames), n from 1 to all codebooks, to latents (batch, dim, frames)."""
         self._check(codes.shape[1])
-        return torch.stack([self._layer(i).lookup(codes[:, i]) for i in range(codes.shape[1])]).sum(0).transpose(1, 2)
+        return torch.stack([book.lookup(row) for book, row in zip(self.codebooks, codes.unbind(1), strict=False)]).sum(0).transpose(1, 2)
 
     @torch.no_grad()
     def start(self, latents: Tensor) -> None:
@@ -91,13 +95,8 @@ class ResidualVQ(nn.Module):
         residual = latents.float()
         for index in range(len(self.layers)):
             target = self._seen(residual, index)
-            self._layer(index).start(_rows(target))
+            self.codebooks[index].start(_rows(target))
             residual = residual - self._code(index, target, None)[1]
-
-    def _layer(self, index: int) -> Codebook:
-        layer = self.layers[index]
-        assert isinstance(layer, Codebook)
-        return layer
 
     def _seen(self, residual: Tensor, index: int) -> Tensor:
         mask = self.channel_mask(index)
@@ -105,7 +104,7 @@ class ResidualVQ(nn.Module):
 
     def _code(self, index: int, target: Tensor, learn_from: Tensor | None) -> tuple[Tensor, Tensor]:
         """Indices (batch, frames) and vectors (batch, dim, frames); learns from the items marked, if any are given."""
-        layer = self._layer(index)
+        layer = self.codebooks[index]
         with torch.no_grad(), torch.autocast(target.device.type, enabled=False):
             rows = _rows(target)
             if learn_from is not None and not layer.started:

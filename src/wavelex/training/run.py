@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import signal
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -36,8 +37,15 @@ class Run:
         from torch.utils.tensorboard import SummaryWriter
 
         trainer, settings = self.trainer, self.trainer.settings
+        # A run in the background is told to stop by SIGTERM; that saves as Ctrl-C does.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         board = SummaryWriter(str(self.out / "tensorboard"))  # type: ignore[no-untyped-call]
-        columns = (TextColumn("step {task.completed:.0f}/{task.total:.0f}"), BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
+        columns = (
+            TextColumn("step {task.completed:.0f}/{task.total:.0f}"),
+            BarColumn(),
+            TextColumn("{task.description}"),
+            TimeRemainingColumn(),
+        )
         try:
             with Progress(*columns, console=self.console) as bar:
                 line = bar.add_task("", total=settings.steps, completed=trainer.progress.step)
@@ -51,9 +59,15 @@ class Run:
                         self.console.print(f"[yellow]step {step}: not finite, skipped ({trainer.progress.skipped} in all)")
                     elif step % settings.log_every == 0:
                         speed = (trainer.progress.samples_seen - since) / trainer.codec.sample_rate / (time.perf_counter() - started)
-                        bar.update(line, completed=step, description=f"loss {losses['total']:.3f}  {self.hours:.2f} h seen  {speed:.0f}x real time")
+                        bar.update(
+                            line, completed=step, description=f"loss {losses['total']:.3f}  {self.hours:.2f} h seen  {speed:.0f}x real time"
+                        )
                         if not self.console.is_terminal:
-                            self.console.print(f"step {step}: " + ", ".join(f"{k} {v:.3f}" for k, v in losses.items()) + f"; {self.hours:.2f} h seen, {speed:.0f}x")
+                            self.console.print(
+                                f"step {step}: "
+                                + ", ".join(f"{k} {v:.3f}" for k, v in losses.items())
+                                + f"; {self.hours:.2f} h seen, {speed:.0f}x"
+                            )
                         for name, value in losses.items():
                             board.add_scalar(f"loss/{name}", value, step)  # type: ignore[no-untyped-call]
                     if step % settings.evaluate_every == 0 or step == settings.steps:

@@ -115,7 +115,7 @@ class Trainer:
         return draw_batch(self.audio, step, self.settings.seed, self.settings.batch, length).to(self.device)
 
     def _codebooks_started(self) -> bool:
-        return all(bool(layer.started) for layer in self.codec.quantizer.layers)
+        return all(bool(book.started) for book in self.codec.quantizer.codebooks)
 
     @torch.no_grad()
     def _start_codebooks(self) -> None:
@@ -144,9 +144,9 @@ class Trainer:
     def codebook_health(self) -> list[tuple[float, float]]:
         """Share of codes in use and perplexity of each codebook, from its running counts."""
         health = []
-        for layer in self.codec.quantizer.layers:
-            share = (layer.usage / layer.usage.sum()).double()
-            in_use = float((layer.usage > 0.05 * layer.usage.mean()).double().mean())
+        for book in self.codec.quantizer.codebooks:
+            share = (book.usage / book.usage.sum()).double()
+            in_use = float((book.usage > 0.05 * book.usage.mean()).double().mean())
             entropy = -(share * share.clamp(min=1e-12).log()).sum()
             health.append((in_use, float(np.exp(float(entropy)))))
         return health

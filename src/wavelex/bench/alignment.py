@@ -1,0 +1,48 @@
+"""Removing the one constant delay that a codec adds before its output is compared."""
+
+from __future__ import annotations
+
+import numpy as np
+
+LONGEST = 2000
+"""Samples; 125 ms at 16 kHz covers the codecs of interest."""
+TRUSTED = 0.3
+"""Correlation below which the waveform says nothing, as for parametric codecs that do not keep the phase."""
+ENVELOPE_HOP = 80
+
+
+def aligned(original: np.ndarray, decoded: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
+    """Both (T,) cut to where they overlap once the delay of `decoded` is removed, and that delay in samples."""
+    delay = find_delay(original, decoded)
+    reference, heard = (original, decoded[delay:]) if delay >= 0 else (original[-delay:], decoded)
+    count = min(len(reference), len(heard))
+    return np.ascontiguousarray(reference[:count]), np.ascontiguousarray(heard[:count]), delay
+
+
+def find_delay(original: np.ndarray, decoded: np.ndarray) -> int:
+    """Samples by which `decoded` lags: where the waveforms agree best, or, where they never do, their log energies."""
+    if len(original) < 2 * ENVELOPE_HOP or len(decoded) < 2 * ENVELOPE_HOP:
+        return 0
+    lags, correlation = _correlation(original - original.mean(), decoded - decoded.mean(), LONGEST)
+    best = int(np.argmax(correlation))
+    if correlation[best] >= TRUSTED:
+        return int(lags[best])
+    coarse_lags, coarse = _correlation(_log_energy(original), _log_energy(decoded), LONGEST // ENVELOPE_HOP)
+    around = int(coarse_lags[np.argmax(coarse)]) * ENVELOPE_HOP
+    near = np.flatnonzero(np.abs(lags - around) <= ENVELOPE_HOP)
+    refined = near[np.argmax(np.abs(correlation[near]))]
+    return int(lags[refined]) if abs(correlation[refined]) > TRUSTED / 2 else around
+
+
+def _correlation(a: np.ndarray, b: np.ndarray, longest: int) -> tuple[np.ndarray, np.ndarray]:
+    size = 1 << (len(a) + len(b)).bit_length()
+    product = np.fft.irfft(np.fft.rfft(b, size) * np.conj(np.fft.rfft(a, size)), size)
+    lags = np.arange(-longest, longest + 1)
+    return lags, product[lags] / (np.linalg.norm(a) * np.linalg.norm(b) + 1e-9)
+
+
+def _log_energy(x: np.ndarray) -> np.ndarray:
+    frames = x[: len(x) // ENVELOPE_HOP * ENVELOPE_HOP].reshape(-1, ENVELOPE_HOP)
+    level = np.log10(np.square(frames).mean(axis=1) + 1e-6)
+    centred: np.ndarray = level - level.mean()
+    return centred

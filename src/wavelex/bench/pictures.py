@@ -1,0 +1,33 @@
+"""Pictures of what a codec did to a clip."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from wavelex.files import replacing
+
+
+def compare(path: Path, original: np.ndarray, versions: dict[str, np.ndarray], sample_rate: int) -> None:
+    """Waveform and spectrogram of the original (T,) above those of each decoded version (T,), as a PNG."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    rows = {"original": original, **versions}
+    figure, axes = plt.subplots(len(rows), 2, figsize=(14, 2.1 * len(rows)), sharex=True, squeeze=False, layout="constrained")
+    seconds = len(original) / sample_rate
+    peak = max(float(np.abs(original).max(initial=0.0)), 1e-3)
+    for (name, samples), (wave, spectrum) in zip(rows.items(), axes, strict=True):
+        time = np.arange(len(samples)) / sample_rate
+        wave.plot(time, samples, linewidth=0.4, color="#1f4e79")
+        wave.set(ylim=(-1.1 * peak, 1.1 * peak), ylabel=name)
+        spectrum.specgram(samples + 1e-9, NFFT=512, noverlap=384, Fs=sample_rate, cmap="magma", vmin=-130, vmax=-35)
+        spectrum.set(ylabel="Hz", ylim=(0, sample_rate / 2))
+    for axis in axes[-1]:
+        axis.set(xlabel="seconds", xlim=(0, max(seconds, 0.01)))
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=110, format="png")
+    plt.close(figure)

@@ -1,0 +1,112 @@
+"""Long signals through a codec block by block, in memory that does not grow with their length."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, BinaryIO
+
+import numpy as np
+from torch import Tensor
+
+from wavelex.audio import BLOCK_SECONDS, Audio, AudioReader, Resampler, check_finite
+from wavelex.errors import WavelexError
+from wavelex.sessions import StreamDecoder, StreamEncoder
+from wavelex.tokens import AudioTokens
+
+if TYPE_CHECKING:
+    from wavelex.codec import Codec
+
+Source = str | os.PathLike[str] | BinaryIO | np.ndarray | Tensor | Audio
+
+
+class SourceReader:
+    """Any source as blocks of samples (channels, n). Context manager."""
+
+    def __init__(self, source: Source, sample_rate: int) -> None:
+        self._file: AudioReader | None = None
+        self._samples = np.zeros((1, 0), np.float32)
+        self.sample_rate = sample_rate
+        if isinstance(source, Audio):
+            self._samples, self.sample_rate = _as_samples(source.samples), source.sample_rate
+        elif isinstance(source, (np.ndarray, Tensor)):
+            self._samples = _as_samples(source.detach().cpu().numpy() if isinstance(source, Tensor) else source)
+        else:
+            self._file = AudioReader(source)
+            self.sample_rate = self._file.sample_rate
+        self.channels = self._file.channels if self._file else self._samples.shape[0]
+
+    def blocks(self) -> Iterator[np.ndarray]:
+        if self._file:
+            yield from self._file.blocks()
+        else:
+            step = BLOCK_SECONDS * self.sample_rate
+            yield from (self._samples[:, i : i + step] for i in range(0, self._samples.shape[1], step))
+
+    def __enter__(self) -> SourceReader:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._file:
+            self._file.__exit__(*error)
+
+
+class EncodedBlocks:
+    """Iterates over the codes (streams, codebooks, n) of a source, in memory that does not grow with its length."""
+
+    def __init__(self, codec: Codec, source: SourceReader, codebooks: int, per_channel: bool) -> None:
+        self.codec, self.source, self.codebooks, self.per_channel = codec, source, codebooks, per_channel
+        self.streams = source.channels if per_channel else 1
+        self.length = 0
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        session = StreamEncoder(self.codec, self.codebooks, self.streams)
+        resampler = Resampler(self.source.sample_rate, self.codec.sample_rate, self.streams)
+        for block in self.source.blocks():
+            self.length += block.shape[1]
+            yield session.push(resampler.push(block if self.per_channel else block.mean(axis=0, keepdims=True)))
+        yield session.push(resampler.push(np.zeros((self.streams, 0), np.float32), last=True))
+        yield session.flush()
+
+
+class DecodedBlocks:
+    """Iterates over the samples (streams, n) at `rate` of pieces of codes, exactly as many as were encoded."""
+
+    def __init__(self, codec: Codec, pieces: Iterator[np.ndarray], tokens: AudioTokens, rate: int) -> None:
+        self.codec, self.pieces, self.rate = codec, pieces, rate
+        self.streams = tokens.codes.shape[0]
+        self.length = round(tokens.length * rate / tokens.source_rate)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        session = StreamDecoder(self.codec, self.streams)
+        resampler = Resampler(self.codec.sample_rate, self.rate, self.streams)
+        given = 0
+        for piece in self.pieces:
+            ready = resampler.push(session.push(piece))[:, : self.length - given]
+            given += ready.shape[1]
+            yield ready
+        rest = np.concatenate([resampler.push(session.flush()), resampler.push(np.zeros((self.streams, 0), np.float32), last=True)], axis=1)
+        yield fit(rest, self.length - given)
+
+
+def fit(samples: np.ndarray, length: int) -> np.ndarray:
+    """Cut, or fill with silence (a resampler may end a sample early), to (streams, length)."""
+    cut = samples[:, :length]
+    return np.pad(cut, ((0, 0), (0, length - cut.shape[1])))
+
+
+def _as_samples(array: np.ndarray) -> np.ndarray:
+    """(T,) or (channels, T) of floats, or of int16, as float32 (channels, T)."""
+    if array.ndim not in (1, 2):
+        raise WavelexError(f"samples of shape {array.shape} are not (T,) or (channels, T)")
+    if array.dtype == np.int16:
+        array = array.astype(np.float32) / 32768
+    elif not np.issubdtype(array.dtype, np.floating):
+        raise WavelexError(f"samples of type {array.dtype}; give float in [-1, 1] or int16")
+    array = np.atleast_2d(array.astype(np.float32))
+    if array.shape[0] == 0:
+        raise WavelexError("samples have no channels; give (T,) or (channels, T)")
+    if array.shape[0] > 64:
+        raise WavelexError(f"samples of shape {array.shape} would be {array.shape[0]} channels; give (channels, T), not (T, channels)")
+    check_finite(array, "samples")
+    return array

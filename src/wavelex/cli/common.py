@@ -1,0 +1,114 @@
+"""What the commands share: choosing inputs and outputs, rates, and how failures over many files are told."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from wavelex.audio import find_audio
+from wavelex.errors import WavelexError
+
+STANDARD_STREAM = "-"
+console = Console(stderr=True)
+
+Model = Annotated[str, typer.Option("--model", "-m", help="Shipped model, checkpoint or folder of a training run.")]
+Codebooks = Annotated[int | None, typer.Option("--codebooks", "-n", help="How many codebooks to use.")]
+BitrateText = Annotated[
+    str | None, typer.Option("--bitrate", "-b", help="Instead of codebooks: bits a second a stream, e.g. 1500 or 1.5k.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a file, for machines.")]
+Out = Annotated[Path | None, typer.Option("--out", "-o", help="Output file (one input) or folder (several); - for standard output.")]
+
+
+def parse_bitrate(text: str | None) -> float | None:
+    """Bits a second from 1500, 1.5k or 1.5kbps. Raises WavelexError for anything else."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*(k?)(?:bps|bit/s)?\s*", text.lower())
+    if not match:
+        raise WavelexError(f"--bitrate {text!r}: give bits a second, such as 1500 or 1.5k")
+    return float(match[1]) * (1000 if match[2] else 1)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One input file and where its result goes."""
+
+    source: Path
+    target: Path
+
+
+def plan(inputs: Sequence[Path], out: Path | None, ending: str, find: Callable[[Path], list[Path]] = find_audio) -> list[Job]:
+    """Inputs (files, folders, or - for a standard stream) with their outputs.
+
+    Without `out`, a result lies beside its input; folders are searched and their structure kept. Raises WavelexError when
+    there is nothing to do or two inputs would write one file.
+    """
+    jobs: list[Job] = []
+    several = len(inputs) > 1 or any(path.is_dir() for path in inputs)
+    if several and out is not None and str(out) == STANDARD_STREAM:
+        raise WavelexError("several inputs cannot go to standard output; give a folder with --out")
+    if several and out is not None and out.is_file():
+        raise WavelexError(f"{out}: is a file; several inputs need a folder")
+    for path in inputs:
+        if str(path) == STANDARD_STREAM:
+            jobs.append(Job(path, out or Path(STANDARD_STREAM)))
+        elif path.is_dir():
+            found = find(path)
+            if not found:
+                raise WavelexError(f"{path}: holds no files to work on")
+            jobs += [Job(f, ((out or path) / f.relative_to(path)).with_suffix(ending)) for f in found]
+        elif out is None:
+            jobs.append(Job(path, path.with_suffix(ending)))
+        elif several or out.is_dir():
+            jobs.append(Job(path, out / path.with_suffix(ending).name))
+        else:
+            jobs.append(Job(path, out))
+    targets = [job.target for job in jobs if str(job.target) != STANDARD_STREAM]
+    for job in jobs:
+        if targets.count(job.target) > 1:
+            raise WavelexError(f"{job.target}: two inputs would be written to it; give them different names")
+        if job.target == job.source and str(job.source) != STANDARD_STREAM:
+            raise WavelexError(f"{job.source}: the output would overwrite it; choose another place with --out")
+    if several:
+        for target in targets:
+            target.parent.mkdir(parents=True, exist_ok=True)
+    return jobs
+
+
+def run_jobs(jobs: Sequence[Job], work: Callable[[Job], dict[str, Any]], tell: Callable[[dict[str, Any]], str], as_json: bool) -> None:
+    """Do each job, print what it gives, and end with exit code 2 if any failed.
+
+    A failing file is one line and does not stop the others. After Ctrl-C what is done stays done.
+    """
+    failed = done = 0
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    # Results go to standard error when a job's output itself is on standard output.
+    stream = sys.stderr if any(str(job.target) == STANDARD_STREAM for job in jobs) else sys.stdout
+    with Progress(*columns, console=console, transient=True, disable=len(jobs) < 2) as bar:
+        line = bar.add_task("", total=len(jobs))
+        for job in jobs:
+            bar.update(line, description=job.source.name)
+            try:
+                result = work(job)
+            except WavelexError as error:
+                failed += 1
+                print(f"wavelex: {error}", file=sys.stderr)
+            except KeyboardInterrupt:
+                print(f"wavelex: stopped; {done} of {len(jobs)} files are done", file=sys.stderr)
+                raise typer.Exit(130) from None
+            else:
+                done += 1
+                print(json.dumps(result) if as_json else tell(result), file=stream, flush=True)
+            bar.advance(line)
+    if failed:
+        raise typer.Exit(2)

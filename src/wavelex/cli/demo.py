@@ -1,0 +1,73 @@
+"""`wavelex demo`: a recording there and back at several rates, measured, with a picture."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from wavelex.audio import read_audio, resample
+from wavelex.bench.evaluation import score_clip, transcoder
+from wavelex.bench.pictures import compare
+from wavelex.bench.sample import speak
+from wavelex.cli.common import Model
+from wavelex.errors import WavelexError
+from wavelex.hub import DEFAULT_MODEL, load
+
+COUNTS = (1, 2, 4, 8)
+
+
+def demo(
+    audio: Annotated[Path | None, typer.Argument(help="A recording; without one a sentence is spoken by espeak-ng.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the decoded files and the picture.")] = Path("demo-output"),
+    model: Model = DEFAULT_MODEL,
+) -> None:
+    """Encode and decode one recording with 1, 2, 4 and 8 codebooks; print a table, leave the sound and a picture."""
+    recording = read_audio(audio) if audio else speak()
+    if not len(recording):
+        raise WavelexError(f"{audio}: holds no samples; record it again")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WavelexError(f"{out}: cannot be made ({error.strerror}); choose another --out") from error
+    torch.set_num_threads(1)
+    codec = load(model)
+    original = out / "original.wav"
+    recording.save(original)
+    size = original.stat().st_size
+    codec.decode(codec.encode(recording))  # so that the first measured row does not pay for starting up
+    console = Console()
+    table = Table("codebooks", "kbit/s", "tokens/s", "file bytes", "of the WAV", "x real time", "PESQ-WB", "STOI")
+    versions = {}
+    for count in [n for n in COUNTS if n <= codec.codebooks]:
+        begun = time.perf_counter()
+        tokens = codec.encode(recording, codebooks=count)
+        decoded = codec.decode(tokens)
+        elapsed = time.perf_counter() - begun
+        file = out / f"codebooks-{count}.wlx"
+        tokens.save(file)
+        decoded.save(out / f"codebooks-{count}.wav")
+        score, _ = score_clip(str(audio), recording, transcoder(codec, count))
+        written = file.stat().st_size
+        table.add_row(
+            str(count),
+            f"{8 * written / recording.seconds / 1000:.2f}",
+            f"{tokens.tokens_per_second:.0f}",
+            str(written),
+            f"1/{size / written:.0f}",
+            f"{recording.seconds / elapsed:.0f}",
+            "-" if score.pesq is None else f"{score.pesq:.2f}",
+            "-" if score.stoi is None else f"{score.stoi:.3f}",
+        )
+        versions[f"{count} codebooks"] = resample(decoded.mono()[None], decoded.sample_rate, codec.sample_rate)[0]
+    picture = out / "comparison.png"
+    compare(picture, resample(recording.mono()[None], recording.sample_rate, codec.sample_rate)[0], versions, codec.sample_rate)
+    name = audio or "a sentence by espeak-ng"
+    console.print(f"{name}: {recording.seconds:.2f} s at {recording.sample_rate} Hz, {size} bytes as WAV; {codec.name}, one thread")
+    console.print(table)
+    console.print(f"[bold]{out.resolve()}[/]: original.wav, codebooks-N.wlx, codebooks-N.wav, and the picture comparison.png")

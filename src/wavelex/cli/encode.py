@@ -1,0 +1,91 @@
+"""`wavelex encode`: recordings to `.wlx` files."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Annotated, Any, BinaryIO
+
+import typer
+
+from wavelex.bitstream.container import Writer
+from wavelex.blocks import EncodedBlocks, SourceReader
+from wavelex.cli.common import STANDARD_STREAM, BitrateText, Codebooks, Job, Json, Model, Out, parse_bitrate, plan, run_jobs
+from wavelex.codec import Codec
+from wavelex.files import replacing
+from wavelex.hub import DEFAULT_MODEL, load
+
+
+def encode(
+    inputs: Annotated[list[Path], typer.Argument(help="Recordings or folders of them; - for standard input.")],
+    out: Out = None,
+    model: Model = DEFAULT_MODEL,
+    codebooks: Codebooks = None,
+    bitrate: BitrateText = None,
+    per_channel: Annotated[bool, typer.Option(help="Code every channel on its own instead of their mix.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Encode speech to tokens in .wlx files."""
+    jobs = plan(inputs, out, ".wlx")
+    codec = load(model)
+    count = codec.choose_codebooks(codebooks, parse_bitrate(bitrate))
+    run_jobs(jobs, lambda job: encode_file(codec, job, count, per_channel), _tell, as_json)
+
+
+def encode_file(codec: Codec, job: Job, codebooks: int, per_channel: bool) -> dict[str, Any]:
+    """Encode one file block by block, in memory that does not grow with its length."""
+    begun = time.perf_counter()
+    source: Path | BinaryIO = spooled(sys.stdin.buffer) if str(job.source) == STANDARD_STREAM else job.source
+    with SourceReader(source, codec.sample_rate) as opened:
+        if str(job.target) == STANDARD_STREAM:
+            with tempfile.TemporaryFile() as buffer:
+                encoding = _write(codec, opened, buffer, codebooks, per_channel)
+                size = buffer.tell()
+                buffer.seek(0)
+                while chunk := buffer.read(1 << 20):
+                    sys.stdout.buffer.write(chunk)
+                sys.stdout.buffer.flush()
+        else:
+            with replacing(job.target) as temporary, temporary.open("w+b") as target:
+                encoding = _write(codec, opened, target, codebooks, per_channel)
+                size = target.tell()
+    seconds = encoding.length / opened.sample_rate
+    return {
+        "file": str(job.source),
+        "tokens": str(job.target),
+        "seconds": seconds,
+        "codebooks": codebooks,
+        "streams": encoding.streams,
+        "bytes": size,
+        "bits_per_second": 8 * size / seconds if seconds else 0.0,
+        "times_real_time": seconds / (time.perf_counter() - begun),
+    }
+
+
+def spooled(stream: BinaryIO) -> BinaryIO:
+    """A standard stream as a file that can be sought in, as audio headers need."""
+    held = tempfile.SpooledTemporaryFile(max_size=1 << 24)  # noqa: SIM115 - read after this returns
+    while chunk := stream.read(1 << 20):
+        held.write(chunk)
+    held.seek(0)
+    return held  # type: ignore[return-value]
+
+
+def _write(codec: Codec, source: SourceReader, target: BinaryIO, codebooks: int, per_channel: bool) -> EncodedBlocks:
+    encoding = EncodedBlocks(codec, source, codebooks, per_channel)
+    writer: Writer | None = None
+    for codes in encoding:
+        writer = writer or Writer(target, codec.describe(codes, source.sample_rate, 0).header)
+        writer.write(codes)
+    assert writer is not None, "an encoding always ends with what its flush gives"
+    writer.close(encoding.length)
+    return encoding
+
+
+def _tell(result: dict[str, Any]) -> str:
+    return (
+        f"{result['file']} -> {result['tokens']}: {result['seconds']:.2f} s, {result['bytes']} bytes, "
+        f"{result['bits_per_second'] / 1000:.2f} kbit/s, {result['times_real_time']:.0f}x real time"
+    )

@@ -1,0 +1,89 @@
+"""`wavelex info`: what a token file or a model is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from wavelex.bitstream.container import MAGIC, Damage, Reader
+from wavelex.cli.common import Json
+from wavelex.errors import WavelexError
+from wavelex.hub import DEFAULT_MODEL, load
+from wavelex.tokens import open_wlx
+
+
+def info(
+    target: Annotated[str, typer.Argument(help="A .wlx file, or a model: shipped name, checkpoint or run folder.")] = DEFAULT_MODEL,
+    as_json: Json = False,
+) -> None:
+    """Describe a token file (and check all of it) or a model."""
+    path = Path(target)
+    if path.is_file():
+        with open_wlx(path) as source:
+            is_tokens = source.read(4) == MAGIC
+        if is_tokens or path.suffix == ".wlx":
+            _print(describe_file(path), as_json)
+            return
+    _print(describe_model(target), as_json)
+
+
+def describe_file(path: Path) -> dict[str, Any]:
+    """The header in words and the state of every block."""
+    with open_wlx(path) as source:
+        reader = Reader(source, str(path))
+        damaged = [reader.describe(block) for _, block in reader.blocks() if isinstance(block, Damage)]
+    header = reader.header
+    seconds = header.length / header.source_rate
+    size = path.stat().st_size
+    return {
+        "file": str(path),
+        "model": header.model,
+        "weights": header.weights_hash,
+        "seconds": seconds,
+        "source_rate": header.source_rate,
+        "streams": header.streams,
+        "codebooks": len(header.codebook_sizes),
+        "codebook_sizes": list(header.codebook_sizes),
+        "frames": header.frames,
+        "bytes": size,
+        "nominal_bits_per_second": sum(header.bits) * header.streams * header.sample_rate / header.hop_length,
+        "bits_per_second": 8 * size / seconds if seconds else 0.0,
+        "damage": damaged,
+    }
+
+
+def describe_model(name: str) -> dict[str, Any]:
+    """A model's identity, size, rates and latency."""
+    if Path(name).suffix in {".wav", ".flac", ".mp3", ".ogg", ".opus"} and Path(name).exists():
+        raise WavelexError(f"{name}: is a recording; info describes .wlx files and models")
+    codec = load(name)
+    return {
+        "model": codec.name,
+        "weights": codec.weights_hash,
+        "design": codec.design,
+        "arguments": codec.arguments,
+        "parameters": sum(p.numel() for p in codec.parameters()) + sum(book.total.numel() for book in codec.quantizer.codebooks),
+        "sample_rate": codec.sample_rate,
+        "frame_rate": codec.frame_rate,
+        "codebook_sizes": codec.quantizer.codebook_sizes,
+        "bits_per_second": [codec.bitrate(n) for n in range(1, codec.codebooks + 1)],
+        "lookahead_ms": 1000 * codec.lookahead / codec.sample_rate,
+        "latency_ms": 1000 * codec.latency,
+        "notes": codec.notes,
+    }
+
+
+def _print(values: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(values))
+        return
+    for key, value in values.items():
+        shown = value or "none" if key == "damage" else value
+        if isinstance(shown, list):
+            shown = "; ".join(map(str, shown)) if key == "damage" else ", ".join(f"{v:g}" for v in shown)
+        elif isinstance(shown, float):
+            shown = f"{shown:.2f}"
+        print(f"{key.replace('_', ' '):24} {shown}")

@@ -1,0 +1,58 @@
+"""`wavelex roundtrip`: hear and measure what a codec makes of a recording."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from wavelex.cli.common import BitrateText, Codebooks, Job, Json, Model, Out, parse_bitrate, plan, run_jobs
+from wavelex.codec import Codec
+from wavelex.errors import WavelexError
+from wavelex.hub import DEFAULT_MODEL, load
+
+
+def roundtrip(
+    inputs: Annotated[list[Path], typer.Argument(help="Recordings or folders of them.")],
+    out: Out = None,
+    model: Model = DEFAULT_MODEL,
+    codebooks: Codebooks = None,
+    bitrate: BitrateText = None,
+    as_json: Json = False,
+) -> None:
+    """Encode and decode; write the decoded WAV (NAME.decoded.wav) and print rate, speed, PESQ and STOI."""
+    if any(str(path) == "-" for path in inputs):
+        raise WavelexError("roundtrip needs files; use encode and decode for standard input")
+    jobs = plan(inputs, out, ".decoded.wav")
+    codec = load(model)
+    count = codec.choose_codebooks(codebooks, parse_bitrate(bitrate))
+    run_jobs(jobs, lambda job: _roundtrip(codec, job, count), _tell, as_json)
+
+
+def _roundtrip(codec: Codec, job: Job, codebooks: int) -> dict[str, Any]:
+    from wavelex.audio import read_audio
+    from wavelex.bench.evaluation import score_clip, transcoder
+
+    audio = read_audio(job.source)
+    score, decoded = score_clip(str(job.source), audio, transcoder(codec, codebooks))
+    decoded.save(job.target)
+    return {
+        "file": str(job.source),
+        "audio": str(job.target),
+        "seconds": score.seconds,
+        "codebooks": codebooks,
+        "bits_per_second": score.bits / score.seconds if score.seconds else 0.0,
+        "times_real_time": score.speed,
+        "pesq": score.pesq,
+        "stoi": score.stoi,
+        "not_scored": score.error,
+    }
+
+
+def _tell(result: dict[str, Any]) -> str:
+    shown = [f"{name.upper()} {result[name]:.3f}" for name in ("pesq", "stoi") if result[name] is not None]
+    return (
+        f"{result['file']} -> {result['audio']}: {result['bits_per_second'] / 1000:.2f} kbit/s, "
+        f"{result['times_real_time']:.0f}x real time, " + ", ".join([*shown, *filter(None, [result["not_scored"]])])
+    )
