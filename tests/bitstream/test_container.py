@@ -1,0 +1,125 @@
+"""The .wlx file: exact round trips, and damage that stays where it is and is told."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from wavelex.bitstream.container import Damage, Header, Reader, Writer
+from wavelex.errors import WavelexError
+
+SIZES = (1024, 1024, 500)
+
+
+def random_codes(frames: int, streams: int = 1, seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return np.stack([rng.integers(0, size, (streams, frames)) for size in SIZES], axis=1)
+
+
+def written(codes: np.ndarray, length: int = 12345, pieces: int = 1) -> bytes:
+    buffer = io.BytesIO()
+    writer = Writer(buffer, Header("tiny", "0011223344556677", 16000, 320, 44100, codes.shape[0], SIZES))
+    for piece in np.array_split(codes, pieces, axis=2):
+        writer.write(piece)
+    writer.close(length)
+    return buffer.getvalue()
+
+
+def reading(data: bytes) -> Reader:
+    return Reader(io.BytesIO(data), "x.wlx")
+
+
+@settings(deadline=None)
+@given(frames=st.integers(0, 350), streams=st.integers(1, 2), pieces=st.integers(1, 7), length=st.integers(0, 2**40))
+def test_round_trip(frames: int, streams: int, pieces: int, length: int) -> None:
+    codes = random_codes(frames, streams)
+    reader = reading(written(codes, length, pieces))
+    assert reader.header == Header("tiny", "0011223344556677", 16000, 320, 44100, streams, SIZES, length, frames)
+    empty = np.zeros((streams, 3, 0), np.int64)
+    assert np.array_equal(np.concatenate([empty, *reader.codes()], axis=2), codes)
+
+
+def test_the_file_does_not_depend_on_how_it_was_written() -> None:
+    codes = random_codes(321)
+    assert written(codes, pieces=1) == written(codes, pieces=9)
+
+
+@given(position=st.integers(0, 10**6), flip=st.integers(1, 255))
+@settings(deadline=None, max_examples=60)
+def test_any_changed_byte_is_noticed_and_costs_one_block_at_most(position: int, flip: int) -> None:
+    codes = random_codes(450)
+    data = bytearray(written(codes))
+    position %= len(data)
+    data[position] ^= flip
+    try:
+        blocks = list(reading(bytes(data)).blocks())
+    except WavelexError:
+        assert position < len(data) - 450 * 29 // 8
+        return
+    damaged = [i for i, (_, block) in enumerate(blocks) if isinstance(block, Damage)]
+    assert len(damaged) == 1
+    for i, (_, block) in enumerate(blocks):
+        if i not in damaged:
+            assert np.array_equal(block, codes[:, :, 100 * i : 100 * i + 100])
+
+
+@given(keep=st.integers(0, 10**6))
+@settings(deadline=None, max_examples=40)
+def test_a_truncated_file_gives_what_it_holds(keep: int) -> None:
+    codes = random_codes(450)
+    data = written(codes)
+    data = data[: keep % len(data)]
+    try:
+        reader = reading(data)
+    except WavelexError as error:
+        assert "header" in str(error) or "mark" in str(error)
+        return
+    with pytest.raises(WavelexError, match=r"x\.wlx: block \d of 5 \(.* s\) is missing: the file ends before it; decode the rest with --salvage"):
+        list(reading(data).codes())
+    salvaged = np.concatenate(list(reader.codes(salvage=True)), axis=2)
+    assert salvaged.shape == codes.shape
+    intact = (salvaged >= 0).all(axis=(0, 1))
+    assert np.array_equal(salvaged[:, :, intact], codes[:, :, intact])
+    whole_blocks = max(0, len(data) - (len(written(random_codes(0))))) // (-(-100 * 29 // 8) + 4)
+    assert intact.sum() == 100 * min(4, whole_blocks)
+
+
+def test_swapped_blocks_are_noticed() -> None:
+    data = written(random_codes(200))
+    start = len(written(random_codes(0)))
+    size = (len(data) - start) // 2
+    swapped = data[:start] + data[start + size :] + data[start : start + size]
+    assert all(isinstance(block, Damage) for _, block in reading(swapped).blocks())
+
+
+def test_bytes_after_the_end_are_noticed() -> None:
+    with pytest.raises(WavelexError, match="after its last block"):
+        list(reading(written(random_codes(10)) + b"x").codes())
+    assert len(list(reading(written(random_codes(10)) + b"x").codes(salvage=True))) == 1
+
+
+def test_other_files_and_newer_versions_are_told_apart() -> None:
+    data = written(random_codes(10))
+    with pytest.raises(WavelexError, match="not a .wlx file"):
+        reading(b"RIFF" + data[4:])
+    newer = data[:4] + b"\x09" + data[5:]
+    with pytest.raises(WavelexError, match="version 9, this program reads version 1; update wavelex"):
+        reading(newer)
+
+
+def test_the_layout_is_the_documented_one() -> None:
+    """The same bytes built by hand from docs/format.md."""
+    codes = np.array([[[5, 6], [1023, 0], [7, 499]]])
+    body = bytes.fromhex("0011223344556677") + struct.pack("<IIIBBHQQ", 16000, 320, 44100, 1, 3, 100, 640, 2)
+    body += struct.pack("<III", *SIZES) + bytes([4]) + b"tiny"
+    head = b"WLX\x1a" + struct.pack("<BH", 1, len(body)) + body
+    bits = "".join(f"{v:0{w}b}" for frame in codes[0].T for v, w in zip(frame, (10, 10, 9), strict=True))
+    payload = int(bits.ljust(64, "0"), 2).to_bytes(8, "big")
+    block = payload + struct.pack("<I", zlib.crc32(struct.pack("<Q", 0) + payload))
+    assert written(codes, 640) == head + struct.pack("<I", zlib.crc32(head)) + block

@@ -1,0 +1,53 @@
+"""Signals and small codecs made in code; no recording enters the repository."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from wavelex.codec import Codec
+from wavelex.designs import build
+from wavelex.designs.speech_16k import speech_16k
+
+torch.set_num_threads(1)
+TINY = {"dim": 12, "encoder_width": 16, "encoder_hidden": 24, "decoder_width": 16, "decoder_hidden": 24}
+"""Arguments of a speech_16k small enough for tests."""
+
+
+def voice(seconds: float, sample_rate: int = 16_000, seed: int = 0) -> np.ndarray:
+    """Something speech-like (T,): a gliding harmonic tone under a moving envelope, with bursts of noise."""
+    rng = np.random.default_rng(seed)
+    t = np.arange(int(seconds * sample_rate)) / sample_rate
+    pitch = 120 + 40 * np.sin(2 * np.pi * 0.7 * t + rng.uniform(0, 6))
+    phase = 2 * np.pi * np.cumsum(pitch) / sample_rate
+    tone = sum(np.sin(k * phase) / k for k in range(1, 20))
+    envelope = np.clip(np.sin(2 * np.pi * 2.5 * t + rng.uniform(0, 6)), 0, 1)
+    noise = rng.standard_normal(len(t)) * np.clip(-np.sin(2 * np.pi * 2.5 * t), 0, 1) ** 4
+    return (0.12 * tone * envelope + 0.03 * noise).astype(np.float32)
+
+
+def make_codec(seed: int = 0, **arguments: object) -> Codec:
+    """A small speech_16k with random weights and codebooks placed on its own latents, in eval mode."""
+    torch.manual_seed(seed)
+    codec = build("speech_16k", {**TINY, **arguments})
+    with torch.no_grad():
+        latents = codec.latents(torch.from_numpy(voice(12.0))[None, None])
+        # Far more points than codes, so that every codebook is left something to code.
+        spread = latents.std(dim=2, keepdim=True) * torch.randn(1, latents.shape[1], 4000)
+        codec.quantizer.start(latents.mean(dim=2, keepdim=True) + spread)
+    codec.name, codec.weights_hash = "tiny", "00112233aabbccdd"
+    return codec.eval()
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Codec:
+    return make_codec()
+
+
+@pytest.fixture
+def trainable() -> Codec:
+    torch.manual_seed(0)
+    codec = speech_16k(**TINY)
+    codec.design, codec.arguments = "speech_16k", dict(TINY)
+    return codec

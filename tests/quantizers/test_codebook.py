@@ -1,0 +1,68 @@
+"""The two defects that the published EMA codebooks share, and the update rule itself."""
+
+from __future__ import annotations
+
+import torch
+
+from wavelex.quantizers.codebook import Codebook
+
+
+def mixture(modes: int, dim: int, count: int, seed: int = 0) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    centres = torch.randn(modes, dim, generator=torch.Generator().manual_seed(99)) * 3
+    return centres[torch.randint(modes, (count,), generator=generator)] + 0.1 * torch.randn(count, dim, generator=generator)
+
+
+def test_centroids_survive_the_first_step() -> None:
+    torch.manual_seed(0)
+    book = Codebook(64, 8)
+    x = mixture(64, 8, 1024)
+    book.start(x)
+    before = book.vectors.clone()
+    assert len(book.nearest(x).unique()) >= 60
+    y = mixture(64, 8, 1024, seed=1)
+    book.learn(y, book.nearest(y))
+    kept = (book.vectors - before).norm(dim=1) / before.norm(dim=1)
+    assert kept.median() < 0.02
+    assert len(book.nearest(y).unique()) >= 60
+
+
+def test_a_revived_code_is_used() -> None:
+    torch.manual_seed(0)
+    book = Codebook(64, 8)
+    x = mixture(64, 8, 1024)
+    book.start(x)
+    book.total[:32] = 1000.0 * book.usage[:32, None]
+    assert not set(range(32)) & set(book.nearest(x).tolist())
+    for step in range(600):
+        y = mixture(64, 8, 1024, seed=step)
+        book.learn(y, book.nearest(y))
+    assert len(book.nearest(x).unique()) >= 58
+
+
+def test_update_is_the_moving_average() -> None:
+    torch.manual_seed(0)
+    book = Codebook(4, 2, decay=0.9, dead_below=0.0)
+    book.start(torch.randn(400, 2))
+    usage, total = book.usage.clone(), book.total.clone()
+    x = torch.randn(50, 2)
+    won = book.nearest(x)
+    book.learn(x, won)
+    for code in range(4):
+        mine = x[won == code]
+        torch.testing.assert_close(book.usage[code], 0.9 * usage[code] + 0.1 * len(mine))
+        torch.testing.assert_close(book.total[code], 0.9 * total[code] + 0.1 * mine.sum(0))
+
+
+def test_inputs_that_are_not_finite_teach_nothing() -> None:
+    book = Codebook(8, 2)
+    book.start(torch.randn(100, 2))
+    before = book.total.clone()
+    book.learn(torch.full((5, 2), torch.nan), torch.zeros(5, dtype=torch.long))
+    assert torch.equal(book.total, before)
+
+
+def test_nearest_is_the_euclidean_nearest() -> None:
+    book = Codebook(50, 6)
+    x = torch.randn(200, 6)
+    assert torch.equal(book.nearest(x), torch.cdist(x, book.vectors).argmin(1))
