@@ -49,9 +49,9 @@ class PackedAudio:
         described = json.loads(index.read_text())
         self.skipped: list[str] = described["skipped"]
         self.sample_rate = sample_rate
+        if not self.path.stat().st_size:
+            raise WavelexError(f"none of the {len(paths)} recordings could be read; the first: {self.skipped[0]}")
         self.samples = np.memmap(self.path, np.int16, mode="r")
-        if not len(self.samples):
-            raise WavelexError("none of the recordings could be read; see the messages above")
 
     def _pack(self, paths: list[Path], sample_rate: int, index: Path, progress: Callable[[int, int], None]) -> None:
         index.parent.mkdir(parents=True, exist_ok=True)

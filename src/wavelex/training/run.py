@@ -70,7 +70,7 @@ class Run:
                             )
                         for name, value in losses.items():
                             board.add_scalar(f"loss/{name}", value, step)  # type: ignore[no-untyped-call]
-                    if step % settings.evaluate_every == 0 or step == settings.steps:
+                    if self.clips and (step % settings.evaluate_every == 0 or step == settings.steps):
                         self._evaluate(board)
                     if step % settings.save_every == 0:
                         save_state(self.out / STATE, trainer)

@@ -1,0 +1,116 @@
+"""The loop around the steps: its files, its log, stopping and going on."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import TINY, voice
+from rich.console import Console
+
+from wavelex.audio import Audio, write_audio
+from wavelex.checkpoint import load_codec
+from wavelex.designs import build
+from wavelex.training.data import PackedAudio
+from wavelex.training.evaluate import evaluate, held_out_clips
+from wavelex.training.run import BEST, LATEST, LOG, STATE, Run
+from wavelex.training.settings import Settings
+from wavelex.training.state import load_state
+from wavelex.training.trainer import Trainer
+
+SETTINGS = Settings(
+    autoencoder_steps=2, code_steps=4, batch=2, segment_seconds=0.5, warmup=2, kmeans_batches=40, evaluate_every=3, save_every=2, log_every=1
+)
+
+
+@pytest.fixture
+def audio(tmp_path: Path) -> PackedAudio:
+    write_audio(tmp_path / "a.wav", Audio(voice(6)[None], 16000))
+    return PackedAudio([tmp_path / "a.wav"], 16000, tmp_path / "cache", lambda done, of: None)
+
+
+def make_trainer(audio: PackedAudio, settings: Settings = SETTINGS) -> Trainer:
+    torch.manual_seed(0)
+    return Trainer(build("speech_16k", TINY), settings, audio, torch.device("cpu"))
+
+
+def test_a_run_leaves_state_weights_and_log(audio: PackedAudio, tmp_path: Path) -> None:
+    said = io.StringIO()
+    Run(make_trainer(audio), [voice(3, seed=5)], tmp_path / "run", Console(file=said, width=300)).train()
+    rows = [json.loads(line) for line in (tmp_path / "run" / LOG).read_text().splitlines()]
+    assert [row["step"] for row in rows] == [3, 6]
+    assert set(rows[0]["pesq"]) == {"0", "1", "2", "4", "8"}
+    assert rows[1]["hours"] == pytest.approx(6 * 2 * 0.5 / 3600)
+    for name in (BEST, LATEST):
+        assert load_codec(tmp_path / "run" / name).notes["step"] in (3, 6)
+    assert list((tmp_path / "run" / "tensorboard").iterdir())
+    assert "hours" not in said.getvalue() and "x" in said.getvalue() and "codebooks in use" in said.getvalue()
+
+
+def test_a_stopped_run_is_saved_and_goes_on(audio: PackedAudio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    unbroken = make_trainer(audio)
+    for _ in range(6):
+        unbroken.step()
+    stopped = make_trainer(audio)
+    step = stopped.step
+
+    def stop_at_five() -> dict[str, float]:
+        if stopped.progress.step == 5:
+            raise KeyboardInterrupt
+        return step()
+
+    monkeypatch.setattr(stopped, "step", stop_at_five)
+    said = io.StringIO()
+    Run(stopped, [voice(2)], tmp_path / "run", Console(file=said)).train()
+    assert "stopped at step 5" in said.getvalue()
+    resumed = make_trainer(audio)
+    load_state(tmp_path / "run" / STATE, resumed)
+    assert resumed.progress.step == 5
+    Run(resumed, [voice(2)], tmp_path / "run", Console(file=said)).train()
+    for name, value in unbroken.codec.state_dict().items():
+        assert torch.equal(value, resumed.codec.state_dict()[name]), name
+
+
+def test_a_collapse_and_a_skipped_step_are_told(audio: PackedAudio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = make_trainer(audio, replace(SETTINGS, evaluate_every=6))
+    monkeypatch.setattr(trainer, "codebook_health", lambda: [(1.0, 900.0)] * 7 + [(0.1, 40.0)])
+    batch = trainer._batch
+    monkeypatch.setattr(trainer, "_batch", lambda step: batch(step) * torch.nan if step == 4 else batch(step))
+    said = io.StringIO()
+    Run(trainer, [voice(2)], tmp_path / "run", Console(file=said, width=300)).train()
+    assert "codebook 7 is collapsing: 10% of its codes are in use" in said.getvalue()
+    assert "step 5: not finite, skipped (1 in all)" in said.getvalue()
+
+
+def test_evaluation_scores_averages_and_leaves_training_as_it_was(audio: PackedAudio, tmp_path: Path) -> None:
+    trainer = make_trainer(audio)
+    for _ in range(4):
+        trainer.step()
+    before = {name: value.clone() for name, value in trainer.codec.state_dict().items()}
+    trainer.swap_averages()
+    assert not torch.equal(trainer.codec.encoder.network.layers[0].linear.weight, before["encoder.network.layers.0.linear.weight"])
+    scores = evaluate(trainer.codec, [voice(2), np.zeros(16000, np.float32)], (0, 8))
+    trainer.swap_averages()
+    assert scores[8].clips == 1  # silence is not scored, and is not counted as scored
+    assert 1.0 <= scores[8].pesq <= 4.7
+    assert trainer.codec.training
+    for name, value in before.items():
+        torch.testing.assert_close(trainer.codec.state_dict()[name], value)
+
+
+def test_without_held_out_clips_nothing_is_scored(audio: PackedAudio, tmp_path: Path) -> None:
+    Run(make_trainer(audio), [], tmp_path / "run", Console(file=io.StringIO())).train()
+    assert not (tmp_path / "run" / LOG).exists()
+    assert (tmp_path / "run" / LATEST).exists()
+
+
+def test_held_out_clips_are_resampled_and_cut(tmp_path: Path) -> None:
+    for index in range(4):
+        write_audio(tmp_path / f"{index}.wav", Audio(voice(2, 48000, seed=index)[None], 48000))
+    clips = held_out_clips(sorted(tmp_path.glob("*.wav")), 16000, most=2, seconds=1.5)
+    assert [len(clip) for clip in clips] == [24000, 24000]

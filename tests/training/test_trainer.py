@@ -1,0 +1,164 @@
+"""Nothing is left untrained, nothing not finite gets in, and a resumed run is the same run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import TINY, voice
+
+from wavelex.audio import Audio, write_audio
+from wavelex.checkpoint import load_codec, save_codec
+from wavelex.codec import Codec
+from wavelex.designs import build
+from wavelex.errors import WavelexError
+from wavelex.training.data import PackedAudio
+from wavelex.training.schedule import rate_factor
+from wavelex.training.settings import Settings
+from wavelex.training.state import continue_from_weights, load_state, save_state
+from wavelex.training.trainer import Trainer
+
+SETTINGS = Settings(autoencoder_steps=2, code_steps=3, adversarial_steps=3, batch=3, segment_seconds=0.5, warmup=2, kmeans_batches=16)
+
+
+@pytest.fixture(scope="module")
+def audio(tmp_path_factory: pytest.TempPathFactory) -> PackedAudio:
+    folder = tmp_path_factory.mktemp("recordings")
+    for index in range(3):
+        write_audio(folder / f"{index}.wav", Audio(voice(4, seed=index)[None], 16000))
+    return PackedAudio(sorted(folder.iterdir()), 16000, folder / "cache", lambda done, of: None)
+
+
+def make_trainer(audio: PackedAudio, settings: Settings = SETTINGS, masked_groups: int = 0) -> Trainer:
+    torch.manual_seed(settings.seed)
+    trainer = Trainer(build("speech_16k", {**TINY, "masked_groups": masked_groups}), settings, audio, torch.device("cpu"))
+    with torch.no_grad():
+        # Judgements beyond the hinge's margin: within it, real and fake pull a bias equally hard in opposite directions.
+        for member in trainer.discriminators.members:
+            member.judge.bias += 1.5
+    return trainer
+
+
+@pytest.mark.parametrize("masked_groups", [0, 3])
+def test_every_parameter_gets_a_gradient_and_is_in_an_optimizer(audio: PackedAudio, masked_groups: int) -> None:
+    trainer = make_trainer(audio, replace(SETTINGS, bfloat16=False), masked_groups)
+    for _ in range(SETTINGS.steps):
+        assert trainer.step()
+    for module, optimizer in [
+        (trainer.codec, trainer.optimizer),
+        (trainer.discriminators, trainer.discriminator_optimizer),
+    ]:
+        optimized = {id(p) for group in optimizer.param_groups for p in group["params"]}
+        for name, parameter in module.named_parameters():
+            assert id(parameter) in optimized, name
+            assert parameter.grad is not None and float(parameter.grad.abs().max()) > 0, name
+
+
+def test_every_parameter_moves(audio: PackedAudio) -> None:
+    trainer = make_trainer(audio)
+    named = [*trainer.codec.named_parameters(), *trainer.discriminators.named_parameters()]
+    before = {name: p.detach().clone() for name, p in named}
+    for _ in range(SETTINGS.steps):
+        trainer.step()
+    assert [name for name, p in named if torch.equal(before[name], p)] == []
+
+
+@pytest.mark.parametrize("stop_after", [1, 4, 6])
+def test_a_resumed_run_equals_an_unbroken_one_bit_for_bit(audio: PackedAudio, tmp_path: Path, stop_after: int) -> None:
+    unbroken = make_trainer(audio)
+    losses = [unbroken.step() for _ in range(SETTINGS.steps)]
+    first = make_trainer(audio)
+    for _ in range(stop_after):
+        first.step()
+    save_state(tmp_path / "state.safetensors", first)
+    resumed = make_trainer(audio)
+    for _ in range(2):
+        resumed.step()
+    load_state(tmp_path / "state.safetensors", resumed)
+    assert [resumed.step() for _ in range(SETTINGS.steps - stop_after)] == losses[stop_after:]
+    for ours, theirs in [
+        (resumed.codec.state_dict(), unbroken.codec.state_dict()),
+        (resumed.discriminators.state_dict(), unbroken.discriminators.state_dict()),
+        (resumed.averages, unbroken.averages),
+    ]:
+        assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    assert resumed.progress.samples_seen == unbroken.progress.samples_seen
+
+
+def test_a_run_continues_from_exported_weights_alone(audio: PackedAudio, tmp_path: Path) -> None:
+    trainer = make_trainer(audio)
+    for _ in range(4):
+        trainer.step()
+    save_codec(tmp_path / "weights.safetensors", trainer.codec, "tiny")
+    codec = load_codec(tmp_path / "weights.safetensors")
+    fresh = make_trainer(audio)
+    continue_from_weights(codec, fresh, 4)
+    assert rate_factor(Settings(), 5000, resumed_at=5000) < 0.1 * rate_factor(Settings(), 5000)
+    assert fresh.step()["total"] == pytest.approx(trainer.step()["total"], rel=0.2)
+
+
+def test_a_step_that_is_not_finite_is_skipped_and_counted(audio: PackedAudio, monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = make_trainer(audio)
+    for _ in range(3):
+        trainer.step()
+    before = {name: value.clone() for name, value in trainer.codec.state_dict().items()}
+    bad = torch.full((3, 1, 8000), torch.nan)
+    with monkeypatch.context() as patched:
+        patched.setattr(trainer, "_batch", lambda step: bad)
+        assert trainer.step() == {}
+    assert trainer.progress.skipped == 1
+    assert all(torch.equal(before[name], value) for name, value in trainer.codec.state_dict().items())
+    assert trainer.step()
+
+
+def test_training_lowers_the_loss(audio: PackedAudio) -> None:
+    settings = replace(SETTINGS, autoencoder_steps=60, code_steps=0, adversarial_steps=0, learning_rate=3e-3, warmup=5)
+    trainer = make_trainer(audio, settings)
+    losses = [trainer.step()["total"] for _ in range(60)]
+    assert np.mean(losses[-10:]) < 0.7 * np.mean(losses[:10])
+
+
+def test_the_discriminator_step_leaves_the_codebooks_alone(audio: PackedAudio) -> None:
+    """One generator pass a step: the averages advance by one step's counts, not two."""
+    trainer = make_trainer(audio, replace(SETTINGS, autoencoder_steps=0, code_steps=0))
+    trainer.step()
+    book = trainer.codec.quantizer.codebooks[0]
+    book.dead_below = 0.0
+    before = float(book.usage.sum())
+    trainer.step()
+    frames = 3 * 25
+    assert float(book.usage.sum()) == pytest.approx(before * book.decay + (1 - book.decay) * frames, rel=1e-5)
+
+
+def test_batches_depend_on_seed_and_step_alone(audio: PackedAudio) -> None:
+    trainer = make_trainer(audio)
+    assert torch.equal(trainer._batch(5), trainer._batch(5))
+    assert not torch.equal(trainer._batch(5), trainer._batch(6))
+    assert float(trainer._batch(5).abs().max()) < 1.0
+
+
+def test_the_rate_ramps_up_at_each_stage_and_ends_low() -> None:
+    settings = Settings(autoencoder_steps=100, code_steps=900, warmup=20)
+    factors = [rate_factor(settings, step) for step in range(1000)]
+    assert factors[0] < 0.1 and factors[100] < 0.1 and factors[30] > 0.9 and factors[130] > 0.8
+    assert factors[-1] == pytest.approx(settings.final_rate, abs=0.01)
+    assert max(factors) <= 1
+
+
+def test_state_of_another_design_is_refused(audio: PackedAudio, tmp_path: Path) -> None:
+    save_state(tmp_path / "state.safetensors", make_trainer(audio))
+    with pytest.raises(WavelexError, match="another design"):
+        load_state(tmp_path / "state.safetensors", make_trainer(audio, masked_groups=3))
+
+
+def test_codebook_health_sees_a_collapse(trainable: Codec, audio: PackedAudio) -> None:
+    trainer = Trainer(trainable, SETTINGS, audio, torch.device("cpu"))
+    book = trainable.quantizer.codebooks[2]
+    book.usage.fill_(1e-6)
+    book.usage[:16] = 1.0
+    health = trainer.codebook_health()
+    assert health[0] == (1.0, pytest.approx(1024))
+    assert health[2] == (pytest.approx(16 / 1024), pytest.approx(16, rel=0.05))
