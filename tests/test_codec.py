@@ -127,9 +127,9 @@ def test_the_declared_latency_is_what_a_stream_needs(tiny: Codec) -> None:
     x = voice(0.15)
     encoder, decoder = tiny.stream_encoder(), tiny.stream_decoder()
     available, spare = 0, []
-    for given, sample in enumerate(x, start=1):
+    for pushed, sample in enumerate(x, start=1):
         available += decoder.push(encoder.push(sample[None])).shape[1]
-        spare.append(available - (given - latency + 1))
+        spare.append(available - (pushed - latency + 1))
     assert min(spare) == 0
 
 

@@ -65,15 +65,16 @@ class AudioReader:
                 raise WavelexError(f"{path}: is a folder; give an audio file")
             if not path.exists():
                 raise WavelexError(f"{path}: no such file")
-            if path.stat().st_size == 0:
+            try:
+                with path.open("rb") as opened:
+                    begins = opened.read(1)
+            except OSError as error:
+                raise WavelexError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
+            if not begins:
                 raise WavelexError(f"{path}: the file is empty (0 bytes); record or copy it again")
         try:
             self._file = soundfile.SoundFile(source)
-        except PermissionError as error:
-            raise WavelexError(f"{self.name}: cannot be read; check its permissions") from error
         except (soundfile.LibsndfileError, RuntimeError, OSError, TypeError) as error:
-            if isinstance(source, (str, os.PathLike)) and not os.access(source, os.R_OK):
-                raise WavelexError(f"{self.name}: cannot be read; check its permissions") from error
             raise WavelexError(f"{self.name}: not an audio file that can be read (wav, flac, ogg, opus, mp3); convert it first") from error
         self.sample_rate, self.channels = int(self._file.samplerate), int(self._file.channels)
         self.frames = int(self._file.frames)

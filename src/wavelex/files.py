@@ -25,12 +25,12 @@ class replacing:
             raise WavelexError(f"{self.path}: is a folder; give the name of a file to write")
         if not folder.is_dir():
             raise WavelexError(f"{self.path}: its folder does not exist; create {folder} first")
-        if not os.access(folder, os.W_OK):
-            raise WavelexError(f"{self.path}: the folder cannot be written; check its permissions")
         try:
             handle, name = tempfile.mkstemp(dir=folder, prefix=f".{self.path.name}.", suffix=self.path.suffix)
         except OSError as error:
-            raise WavelexError(f"{self.path}: cannot be written ({error.strerror}); choose another place") from error
+            raise WavelexError(
+                f"{self.path}: cannot be written ({error.strerror}); check its folder's permissions or choose another place"
+            ) from error
         os.close(handle)
         # mkstemp makes files private; the finished file gets the usual permissions.
         mask = os.umask(0)

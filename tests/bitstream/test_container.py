@@ -80,7 +80,9 @@ def test_a_truncated_file_gives_what_it_holds(keep: int) -> None:
     except WavelexError as error:
         assert "header" in str(error) or "mark" in str(error)
         return
-    with pytest.raises(WavelexError, match=r"x\.wlx: block \d of 5 \(.* s\) is missing: the file ends before it; decode the rest with --salvage"):
+    with pytest.raises(
+        WavelexError, match=r"x\.wlx: block \d of 5 \(.* s\) is missing: the file ends before it; decode the rest with --salvage"
+    ):
         list(reading(data).codes())
     salvaged = np.concatenate(list(reader.codes(salvage=True)), axis=2)
     assert salvaged.shape == codes.shape
@@ -106,7 +108,7 @@ def test_bytes_after_the_end_are_noticed() -> None:
 
 def test_other_files_and_newer_versions_are_told_apart() -> None:
     data = written(random_codes(10))
-    with pytest.raises(WavelexError, match="not a .wlx file"):
+    with pytest.raises(WavelexError, match=r"not a \.wlx file"):
         reading(b"RIFF" + data[4:])
     newer = data[:4] + b"\x09" + data[5:]
     with pytest.raises(WavelexError, match="version 9, this program reads version 1; update wavelex"):

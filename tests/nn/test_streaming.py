@@ -81,7 +81,9 @@ def test_two_sessions_share_one_layer(name: str) -> None:
 @pytest.mark.parametrize("name", [n for n in LAYERS if n != "istft"])
 def test_no_output_depends_on_input_beyond_its_lookahead(name: str) -> None:
     layer = LAYERS[name][0].eval()
-    hop = {"strided conv": 4, "strided conv with look-ahead": 4, "stft": 8, "stft with look-ahead": 8, "chain": 2, "encoder": 16}.get(name, 1)
+    hop = {"strided conv": 4, "strided conv with look-ahead": 4, "stft": 8, "stft with look-ahead": 8, "chain": 2, "encoder": 16}.get(
+        name, 1
+    )
     rate = {"transposed conv": 4, "trimmed transposed conv": 4, "decoder": 16}.get(name, 1)
     ahead = {"chain": 1, "trimmed transposed conv": 1, "decoder": 2}.get(name, layer.lookahead)
     x = make_input(name, 80)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+import vector_quantize_pytorch as reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -154,7 +155,6 @@ def test_masked_layers_see_disjoint_channels() -> None:
 
 
 def test_equals_vector_quantize_pytorch_on_the_same_state() -> None:
-    reference = pytest.importorskip("vector_quantize_pytorch")
     ours = started(ResidualVQ).eval()
     theirs = reference.ResidualVQ(dim=12, codebook_size=32, num_quantizers=5, kmeans_init=False, rotation_trick=False).eval()
     for book, layer in zip(ours.codebooks, theirs.layers, strict=True):
@@ -167,11 +167,12 @@ def test_equals_vector_quantize_pytorch_on_the_same_state() -> None:
 
 
 def test_learns_as_vector_quantize_pytorch_does() -> None:
-    reference = pytest.importorskip("vector_quantize_pytorch")
     ours = started(ResidualVQ, codebooks=1).train()
     book = ours.codebooks[0]
     book.dead_below = 0.0
-    theirs = reference.VectorQuantize(dim=12, codebook_size=32, decay=0.99, kmeans_init=False, threshold_ema_dead_code=0, rotation_trick=False)
+    theirs = reference.VectorQuantize(
+        dim=12, codebook_size=32, decay=0.99, kmeans_init=False, threshold_ema_dead_code=0, rotation_trick=False
+    )
     theirs.train()
     theirs._codebook.embed.data.copy_(book.vectors[None])
     theirs._codebook.embed_avg.data.copy_(book.total[None])

@@ -24,7 +24,15 @@ from wavelex.training.state import load_state
 from wavelex.training.trainer import Trainer
 
 SETTINGS = Settings(
-    autoencoder_steps=2, code_steps=4, batch=2, segment_seconds=0.5, warmup=2, kmeans_batches=40, evaluate_every=3, save_every=2, log_every=1
+    autoencoder_steps=2,
+    code_steps=4,
+    batch=2,
+    segment_seconds=0.5,
+    warmup=2,
+    kmeans_batches=40,
+    evaluate_every=3,
+    save_every=2,
+    log_every=1,
 )
 
 

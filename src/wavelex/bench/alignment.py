@@ -21,7 +21,7 @@ def aligned(original: np.ndarray, decoded: np.ndarray) -> tuple[np.ndarray, np.n
 
 def find_delay(original: np.ndarray, decoded: np.ndarray) -> int:
     """Samples by which `decoded` lags: where the waveforms agree best, or, where they never do, their log energies."""
-    if len(original) < 2 * ENVELOPE_HOP or len(decoded) < 2 * ENVELOPE_HOP:
+    if min(len(original), len(decoded)) < 2 * ENVELOPE_HOP or not original.any() or not decoded.any():
         return 0
     lags, correlation = _correlation(original - original.mean(), decoded - decoded.mean(), LONGEST)
     best = int(np.argmax(correlation))

@@ -94,7 +94,7 @@ def run_jobs(jobs: Sequence[Job], work: Callable[[Job], dict[str, Any]], tell: C
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     # Results go to standard error when a job's output itself is on standard output.
     stream = sys.stderr if any(str(job.target) == STANDARD_STREAM for job in jobs) else sys.stdout
-    with Progress(*columns, console=console, transient=True, disable=len(jobs) < 2) as bar:
+    with Progress(*columns, console=console, transient=True, disable=len(jobs) < 2 or not console.is_terminal) as bar:
         line = bar.add_task("", total=len(jobs))
         for job in jobs:
             bar.update(line, description=job.source.name)

@@ -17,7 +17,7 @@ class ReconstructionWeights:
 
     mel: float = 1.0
     complex: float = 8.0
-    loudness: float = 0.0
+    loudness: float = 1.5
     mel_bands: dict[int, int] = field(default_factory=lambda: {128: 16, 256: 32, 512: 64, 1024: 96, 2048: 160})
     complex_windows: tuple[int, ...] = (512, 1024)
 

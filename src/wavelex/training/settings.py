@@ -25,7 +25,7 @@ class Settings:
     weight_decay: float = 0.01
     clip: float = 1.0
     ema: float = 0.998
-    commitment: float = 0.25
+    commitment: float = 1.0
     prefix_odds: tuple[float, ...] = (0.10, 0.20, 0.10, 0.15, 0.05, 0.05, 0.05, 0.30)
     """Chance that a clip is coded with 1, 2, ... codebooks (quantizer dropout)."""
     reconstruction: ReconstructionWeights = field(default_factory=ReconstructionWeights)

@@ -16,6 +16,8 @@ def pesq_wideband(original: np.ndarray, decoded: np.ndarray) -> float:
     """
     from pesq import PesqError, pesq
 
+    if not original.any() or not decoded.any():
+        raise WavelexError("PESQ cannot score this clip: it is silent")
     try:
         return float(pesq(SAMPLE_RATE, original, decoded, "wb"))
     except (PesqError, ValueError, ZeroDivisionError) as error:

@@ -18,6 +18,8 @@ def stoi(original: np.ndarray, decoded: np.ndarray) -> float:
     """
     from pystoi import stoi as score
 
+    if not original.any():
+        raise WavelexError("STOI cannot score this clip: the original is silent")
     with warnings.catch_warnings():
         warnings.simplefilter("error", RuntimeWarning)
         try:

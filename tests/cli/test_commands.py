@@ -1,0 +1,404 @@
+"""The commands as a user runs them: files, folders, streams, machines, and every bad input in one line with exit code 2."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import struct
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from conftest import make_codec, voice
+from safetensors.torch import save_file
+
+import wavelex
+from wavelex.audio import Audio, read_audio, write_audio
+from wavelex.checkpoint import read_tensors, save_codec
+from wavelex.cli import app
+from wavelex.tokens import AudioTokens
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
+    save_codec(path, make_codec(), "tiny")
+    return path
+
+
+class Result:
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+
+Command = Callable[..., Result]
+
+
+@pytest.fixture
+def run(model: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
+    """Run the command line in this process; commands that take a model get the tiny one."""
+
+    def call(*arguments: object, model_given: bool = True) -> Result:
+        words = [str(a) for a in arguments]
+        if model_given and words[0] in ("encode", "decode", "roundtrip", "demo", "eval"):
+            words += ["--model", str(model)]
+        monkeypatch.setattr(sys, "argv", ["wavelex", *words])
+        try:
+            app.main()
+            code = 0
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        out, err = capfd.readouterr()
+        return Result(code, out, err)
+
+    return call
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    write_audio(tmp_path / "clip.wav", Audio(voice(1.2, 22050)[None], 22050))
+    return tmp_path / "clip.wav"
+
+
+def test_encode_then_decode_gives_the_same_length_beside_the_input(run: Command, clip: Path) -> None:
+    assert run("encode", clip).code == 0
+    clip.rename(clip.with_name("kept.wav"))
+    assert run("decode", clip.with_suffix(".wlx")).code == 0
+    decoded = read_audio(clip)
+    assert (len(decoded), decoded.sample_rate) == (int(1.2 * 22050), 22050)
+
+
+@pytest.mark.parametrize(("option", "codebooks"), [(["-n", "3"], 3), (["-b", "1.5k"], 3), (["--bitrate", "2000"], 4), (["-b", "1kbps"], 2)])
+def test_rates(run: Command, clip: Path, option: list[str], codebooks: int) -> None:
+    told = json.loads(run("encode", clip, "--json", *option).out)
+    assert told["codebooks"] == codebooks
+    assert AudioTokens.load(clip.with_suffix(".wlx")).codebooks == codebooks
+
+
+def test_folders_keep_their_structure_and_one_bad_file_does_not_stop_the_rest(run: Command, clip: Path, tmp_path: Path) -> None:
+    inside = tmp_path / "in" / "deeper"
+    inside.mkdir(parents=True)
+    for name in ("a.wav", "b.wav"):
+        write_audio(inside / name, Audio(voice(0.5)[None], 16000))
+    (inside / "broken.wav").write_text("text")
+    result = run("encode", tmp_path / "in", "-o", tmp_path / "out")
+    assert result.code == 2
+    assert result.err.count("\n") == 1 and "broken.wav: not an audio file" in result.err
+    assert sorted(p.name for p in (tmp_path / "out" / "deeper").iterdir()) == ["a.wlx", "b.wlx"]
+    result = run("decode", tmp_path / "out", "-o", tmp_path / "back", "--json")
+    assert result.code == 0
+    assert len([json.loads(line) for line in result.out.splitlines()]) == 2
+    assert len(read_audio(tmp_path / "back" / "deeper" / "a.wav")) == 8000
+
+
+def test_standard_streams(run: Command, clip: Path, model: Path) -> None:
+    def pipe(*words: str, data: bytes) -> bytes:
+        command = [sys.executable, "-m", "wavelex", *words, "--model", str(model)]
+        done = subprocess.run(command, input=data, capture_output=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    coded = pipe("encode", "-", "-o", "-", data=clip.read_bytes())
+    assert coded.startswith(b"WLX")
+    assert run("encode", clip).code == 0
+    assert coded == clip.with_suffix(".wlx").read_bytes()
+    heard = read_audio(io.BytesIO(pipe("decode", "-", "-o", "-", data=coded)))
+    assert len(heard) == int(1.2 * 22050)
+
+
+def test_stereo_files(run: Command, tmp_path: Path) -> None:
+    write_audio(tmp_path / "s.wav", Audio(np.stack([voice(0.4), voice(0.4, seed=3)]), 16000))
+    assert run("encode", tmp_path / "s.wav", "--per-channel", "-o", tmp_path / "two.wlx").code == 0
+    assert run("encode", tmp_path / "s.wav", "-o", tmp_path / "one.wlx").code == 0
+    for name, channels in (("two", 2), ("one", 1)):
+        assert run("decode", tmp_path / f"{name}.wlx").code == 0
+        assert read_audio(tmp_path / f"{name}.wav").samples.shape == (channels, 6400)
+
+
+def test_decode_at_another_rate_and_fewer_codebooks(run: Command, clip: Path, tmp_path: Path) -> None:
+    run("encode", clip)
+    assert run("decode", clip.with_suffix(".wlx"), "-n", "2", "--sample-rate", "48000", "-o", tmp_path / "x.flac").code == 0
+    heard = read_audio(tmp_path / "x.flac")
+    assert (heard.sample_rate, len(heard)) == (48000, 57600)
+
+
+def test_roundtrip_writes_and_measures(run: Command, clip: Path) -> None:
+    told = json.loads(run("roundtrip", clip, "-n", "4", "--json").out)
+    assert told["bits_per_second"] == pytest.approx(2000, rel=0.02)
+    assert 1 <= told["pesq"] <= 4.7 and -1 <= told["stoi"] <= 1
+    assert len(read_audio(clip.with_name("clip.decoded.wav"))) == 19200
+
+
+def test_info_of_a_file_and_of_a_model(run: Command, clip: Path, model: Path) -> None:
+    run("encode", clip, "-n", "2")
+    told = json.loads(run("info", clip.with_suffix(".wlx"), "--json").out)
+    assert (told["codebooks"], told["frames"], told["damage"]) == (2, 60, [])
+    told = json.loads(run("info", model, "--json").out)
+    assert told["bits_per_second"] == [500.0 * n for n in range(1, 9)]
+    assert told["lookahead_ms"] <= 80
+    assert "codebook sizes" in run("info", model).out
+
+
+def test_damage_is_told_and_salvaged(run: Command, tmp_path: Path) -> None:
+    write_audio(tmp_path / "a.wav", Audio(voice(7)[None], 16000))
+    coded = tmp_path / "a.wlx"
+    run("encode", tmp_path / "a.wav")
+    data = bytearray(coded.read_bytes())
+    data[-1000] ^= 0xFF
+    coded.write_bytes(data)
+    (tmp_path / "a.wav").unlink()
+    assert "is damaged: its checksum does not match" in run("info", coded).out
+    result = run("decode", coded)
+    assert result.code == 2
+    assert "a.wlx: block 3 of 4 (4.0 to 6.0 s) is damaged: its checksum does not match; decode the rest with --salvage" in result.err
+    assert not (tmp_path / "a.wav").exists()
+    told = json.loads(run("decode", coded, "--salvage", "--json").out)
+    assert told["lost_seconds"] == 2.0
+    heard = read_audio(tmp_path / "a.wav").samples[0]
+    assert len(heard) == 7 * 16000
+    assert not heard[4 * 16000 : 6 * 16000].any() and heard[: 4 * 16000].any() and heard[6 * 16000 + 500 :].any()
+
+
+def test_eval_compares_rates(run: Command, tmp_path: Path) -> None:
+    write_audio(tmp_path / "a.wav", Audio(voice(2)[None], 16000))
+    write_audio(tmp_path / "silence.wav", Audio(np.zeros((1, 16000), np.float32), 16000))
+    rows = json.loads(run("eval", tmp_path, "-n", "1,8", "--json", "--clips", tmp_path / "clips.jsonl").out)
+    assert [row["system"] for row in rows] == ["tiny@1", "tiny@8"]
+    assert [(row["clips"], row["scored"]) for row in rows] == [(2, 1), (2, 1)]
+    assert rows[1]["kbps"] == pytest.approx(4.0)
+    clips = [json.loads(line) for line in (tmp_path / "clips.jsonl").read_text().splitlines()]
+    assert len(clips) == 4 and any("silent" in clip["error"] for clip in clips)
+
+
+def test_demo_speaks_measures_and_draws(run: Command, tmp_path: Path) -> None:
+    result = run("demo", "--out", tmp_path / "demo")
+    assert result.code == 0, result.err
+    names = {path.name for path in (tmp_path / "demo").iterdir()}
+    assert {"original.wav", "comparison.png"} | {f"codebooks-{n}.{e}" for n in (1, 2, 4, 8) for e in ("wlx", "wav")} == names
+    assert "PESQ-WB" in result.out
+
+
+def test_train_runs_resumes_and_refuses_to_overwrite(run: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "data").mkdir()
+    write_audio(tmp_path / "data" / "a.wav", Audio(voice(3)[None], 16000))
+    words = [
+        "train",
+        "--data",
+        tmp_path / "data",
+        "--out",
+        tmp_path / "run",
+        "--batch",
+        "2",
+        "--segment-seconds",
+        "0.5",
+        "--adversarial-steps",
+        "1",
+    ]
+    arguments = '{"dim": 8, "encoder_width": 16, "encoder_hidden": 16, "decoder_width": 16, "decoder_hidden": 16}'
+    words += ["--arguments", arguments, "--autoencoder-steps", "1"]
+    assert run(*words, "--code-steps", "1").code == 0
+    again = run(*words, "--code-steps", "1")
+    assert again.code == 2 and "continue it with --resume" in again.err
+    assert run(*words, "--code-steps", "2", "--resume").code == 0
+    header, _ = read_tensors(tmp_path / "run" / "state.safetensors")
+    assert json.loads(header["progress"])["step"] == 4
+    more = [*words[:3], "--out", tmp_path / "run2", *words[5:], "--code-steps", "3", "--init", tmp_path / "run" / "latest.safetensors"]
+    assert run(*more).code == 0
+    assert run("encode", tmp_path / "data" / "a.wav", "--model", tmp_path / "run", model_given=False).code == 0
+
+
+def test_version(run: Command) -> None:
+    assert run("--version").out.strip() == f"wavelex {wavelex.__version__}"
+
+
+def _empty(folder: Path) -> Path:
+    (folder / "bad.wav").touch()
+    return folder / "bad.wav"
+
+
+def _text(folder: Path) -> Path:
+    (folder / "bad.wav").write_text("these are words, not samples\n" * 20)
+    return folder / "bad.wav"
+
+
+def _nan(folder: Path) -> Path:
+    soundfile.write(folder / "bad.wav", np.array([0.1, np.nan, 0.2]), 16000, subtype="FLOAT")
+    return folder / "bad.wav"
+
+
+def _no_channels(folder: Path) -> Path:
+    body = b"fmt " + struct.pack("<IHHIIHH", 16, 1, 0, 16000, 0, 0, 16) + b"data" + struct.pack("<I", 0)
+    (folder / "bad.wav").write_bytes(b"RIFF" + struct.pack("<I", 4 + len(body)) + b"WAVE" + body)
+    return folder / "bad.wav"
+
+
+def _missing(folder: Path) -> Path:
+    return folder / "bad.wav"
+
+
+def _folder_without_audio(folder: Path) -> Path:
+    (folder / "bad").mkdir()
+    return folder / "bad"
+
+
+BAD_RECORDINGS = {
+    "missing": (_missing, "no such file"),
+    "empty": (_empty, "the file is empty"),
+    "text": (_text, "not an audio file"),
+    "NaN": (_nan, "NaN or infinite"),
+    "no channels": (_no_channels, "not an audio file"),
+    "folder without audio": (_folder_without_audio, "holds no files"),
+}
+
+
+@pytest.mark.parametrize("command", ["encode", "roundtrip"])
+@pytest.mark.parametrize("kind", BAD_RECORDINGS)
+def test_bad_recordings_are_one_line_and_leave_nothing(run: Command, tmp_path: Path, command: str, kind: str) -> None:
+    make, words = BAD_RECORDINGS[kind]
+    path = make(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    result = run(command, path)
+    assert result.code == 2
+    assert result.out == "" and result.err.count("\n") == 1
+    assert str(path) in result.err and words in result.err
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that any user may enter, with an unreadable recording and a folder closed to writing."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        for recording in ("closed.wav", "open.wav"):
+            write_audio(folder / recording, Audio(voice(0.1)[None], 16000))
+        AudioTokens(np.zeros((1, 8, 5), np.int64), "tiny", "0" * 16, 16000, 320, (1024,) * 8, 16000, 1600).save(folder / "closed.wlx")
+        for closed in ("closed.wav", "closed.wlx"):
+            (folder / closed).chmod(0)
+        (folder / "closed").mkdir(mode=0o555)
+        yield folder
+
+
+@pytest.fixture
+def powerless() -> Iterator[None]:
+    """Tests often run as root, whom no permission stops; this one runs as nobody."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def test_unreadable_and_unwritable_places(run: Command, open_folder: Path, model: Path, powerless: None) -> None:
+    codec = make_codec()
+    for command, source, target in [
+        ("encode", open_folder / "closed.wav", None),
+        ("decode", open_folder / "closed.wlx", None),
+        ("encode", open_folder / "open.wav", open_folder / "closed" / "x.wlx"),
+    ]:
+        with pytest.MonkeyPatch.context() as patched:
+            # The model itself lies in a folder of root's.
+            patched.setattr(f"wavelex.cli.{command}.load", lambda name: codec)
+            result = run(command, source, *(["-o", target] if target else []))
+        assert result.code == 2 and result.err.count("\n") == 1, result.err
+        assert "ermission" in result.err, result.err
+    assert list((open_folder / "closed").iterdir()) == []
+
+
+@pytest.mark.parametrize("samples", [0, 1])
+def test_recordings_without_or_with_one_sample_are_coded(run: Command, tmp_path: Path, samples: int) -> None:
+    soundfile.write(tmp_path / "a.wav", np.full(samples, 0.1), 16000)
+    assert run("encode", tmp_path / "a.wav").code == 0
+    (tmp_path / "a.wav").unlink()
+    assert run("decode", tmp_path / "a.wlx").code == 0
+    assert len(read_audio(tmp_path / "a.wav")) == samples
+
+
+def test_outputs_that_cannot_be_written(run: Command, clip: Path, tmp_path: Path) -> None:
+    for target, words in [
+        (tmp_path / "nowhere" / "x.wlx", "its folder does not exist; create"),
+        (clip, "the output would overwrite it"),
+        (Path("/proc/x.wlx"), "cannot be written"),
+    ]:
+        result = run("encode", clip, "-o", target)
+        assert result.code == 2 and result.err.count("\n") == 1 and words in result.err, result.err
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["clip.wav"]
+
+
+def test_bad_token_files(run: Command, clip: Path, tmp_path: Path) -> None:
+    run("encode", clip)
+    good = clip.with_suffix(".wlx").read_bytes()
+    bad = tmp_path / "bad.wlx"
+    for data, words in [
+        (b"", "not a .wlx file"),
+        (b"RIFF" + good[4:], "not a .wlx file"),
+        (good[:4] + b"\x07" + good[5:], "version 7, this program reads version 1; update wavelex"),
+        (good[:20], "ends inside its header"),
+        (good[:10] + b"\xff" + good[11:], "its header is damaged"),
+        (good[:-100], "missing: the file ends before it"),
+        (good + b"!", "has bytes after its last block"),
+    ]:
+        bad.write_bytes(data)
+        result = run("decode", bad)
+        assert result.code == 2 and result.err.count("\n") == 1, result.err
+        assert "bad.wlx" in result.err and words in result.err
+        assert not bad.with_suffix(".wav").exists()
+
+
+def test_codes_out_of_range_and_wrong_weights(run: Command, clip: Path, tmp_path: Path, model: Path) -> None:
+    codec = wavelex.load(model)
+    tokens = codec.encode(clip)
+    wide = AudioTokens(tokens.codes + 1024, tokens.model, tokens.weights_hash, 16000, 320, (4096,) * 8, 22050, tokens.length)
+    wide.save(tmp_path / "wide.wlx")
+    result = run("decode", tmp_path / "wide.wlx")
+    assert result.code == 2 and result.err.count("\n") == 1 and "codebook" in result.err
+    other = make_codec(seed=7)
+    save_codec(tmp_path / "other.safetensors", other, "other")
+    tokens.save(tmp_path / "a.wlx")
+    result = run("decode", tmp_path / "a.wlx", "--model", tmp_path / "other.safetensors", model_given=False)
+    assert result.code == 2 and "decode with the model that encoded it" in result.err
+    assert sorted(p.name for p in tmp_path.glob("*.wav")) == ["clip.wav"]
+
+
+def test_bad_models(run: Command, clip: Path, tmp_path: Path, model: Path) -> None:
+    header, tensors = read_tensors(model)
+    save_file(tensors, tmp_path / "unknown.safetensors", metadata={**header, "design": "future_codec"})
+    (tmp_path / "junk.safetensors").write_bytes(b"junk" * 100)
+    for name, words in [
+        ("no-such-model", "no model 'no-such-model'"),
+        (tmp_path / "unknown.safetensors", "unknown design 'future_codec'"),
+        (tmp_path / "junk.safetensors", "not a safetensors checkpoint"),
+    ]:
+        result = run("encode", clip, "--model", name, model_given=False)
+        assert result.code == 2 and result.err.count("\n") == 1 and words in result.err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["-n", "9"], "1 to 8"),
+        (["-n", "0"], "1 to 8"),
+        (["-b", "100"], "below the lowest rate"),
+        (["-b", "fast"], "give bits a second"),
+        (["-b", "1k", "-n", "2"], "not both"),
+    ],
+)
+def test_bad_rates(run: Command, clip: Path, words: list[str], message: str) -> None:
+    result = run("encode", clip, *words)
+    assert result.code == 2 and result.err.count("\n") == 1 and message in result.err
+
+
+def test_two_inputs_for_one_output_are_refused(run: Command, tmp_path: Path) -> None:
+    for name in ("a.wav", "a.flac"):
+        write_audio(tmp_path / name, Audio(voice(0.1)[None], 16000))
+    result = run("encode", tmp_path / "a.wav", tmp_path / "a.flac", "-o", tmp_path)
+    assert result.code == 2 and "two inputs would be written to it" in result.err
