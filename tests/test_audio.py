@@ -9,7 +9,7 @@ from conftest import voice
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wavelex.audio import Audio, Resampler, find_audio, read_audio, resample, write_audio
+from wavelex.audio import Audio, Resampler, file_format, find_audio, read_audio, resample, write_audio
 from wavelex.errors import WavelexError
 
 
@@ -46,6 +46,12 @@ def test_resampling_in_chunks_equals_resampling_the_whole(sizes: list[int], rate
     chunked = np.concatenate(pieces, axis=1)
     assert chunked.shape == whole.shape
     np.testing.assert_allclose(chunked, whole, atol=1e-5)
+
+
+def test_only_what_a_wav_cannot_hold_becomes_rf64() -> None:
+    assert file_format("wav", 10**9) == file_format("", 0) == ("WAV", "PCM_16")
+    assert file_format("wav", 5 * 10**9) == ("RF64", "PCM_16")
+    assert file_format("flac", 5 * 10**9) == ("FLAC", "PCM_16")
 
 
 def test_a_failure_while_writing_leaves_nothing(tmp_path: Path) -> None:

@@ -17,6 +17,8 @@ from wavelex.files import replacing
 
 EXTENSIONS = frozenset({".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif", ".au", ".w64", ".caf"})
 BLOCK_SECONDS = 10
+WAV_LIMIT = 2**32 - 4096
+"""Bytes; a WAV counts them in 32 bits."""
 
 
 @dataclass(frozen=True)
@@ -115,15 +117,16 @@ def write_audio(path: str | os.PathLike[str], audio: Audio) -> None:
 
 
 class AudioWriter:
-    """A 16-bit audio file written in blocks under a temporary name, renamed when it is complete."""
+    """A 16-bit audio file written in blocks under a temporary name, renamed when it is complete.
 
-    def __init__(self, path: str | os.PathLike[str] | BinaryIO, sample_rate: int, channels: int) -> None:
+    `expected` samples a channel, when known, choose RF64 where a WAV could not hold them.
+    """
+
+    def __init__(self, path: str | os.PathLike[str] | BinaryIO, sample_rate: int, channels: int, expected: int = 0) -> None:
         self._replacing = None if hasattr(path, "write") else replacing(Path(path))  # type: ignore[arg-type]
         target = path if self._replacing is None else self._replacing.__enter__()
         ending = "" if self._replacing is None else Path(path).suffix.lower().lstrip(".")  # type: ignore[arg-type]
-        kind, subtype = {"flac": ("FLAC", "PCM_16"), "ogg": ("OGG", "VORBIS"), "opus": ("OGG", "OPUS"), "mp3": ("MP3", None)}.get(
-            ending, ("WAV", "PCM_16")
-        )
+        kind, subtype = file_format(ending, 2 * channels * expected)
         try:
             self._file = soundfile.SoundFile(target, "w", sample_rate, channels, subtype=subtype, format=kind)
         except (soundfile.LibsndfileError, RuntimeError, OSError, ValueError) as error:
@@ -147,6 +150,13 @@ class AudioWriter:
     def _abandon(self, error: BaseException) -> None:
         if self._replacing is not None:
             self._replacing.abandon()
+
+
+def file_format(ending: str, size: int) -> tuple[str, str | None]:
+    """libsndfile's format and subtype for a name's ending and a number of bytes of samples."""
+    wav = "RF64" if size > WAV_LIMIT else "WAV"
+    formats = {"flac": ("FLAC", "PCM_16"), "ogg": ("OGG", "VORBIS"), "opus": ("OGG", "OPUS"), "mp3": ("MP3", None)}
+    return formats.get(ending, (wav, "PCM_16"))
 
 
 class Resampler:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 from torch import Tensor
@@ -12,10 +12,6 @@ from torch import Tensor
 from wavelex.audio import BLOCK_SECONDS, Audio, AudioReader, Resampler, check_finite
 from wavelex.errors import WavelexError
 from wavelex.sessions import StreamDecoder, StreamEncoder
-from wavelex.tokens import AudioTokens
-
-if TYPE_CHECKING:
-    from wavelex.codec import Codec
 
 Source = str | os.PathLike[str] | BinaryIO | np.ndarray | Tensor | Audio
 
@@ -54,38 +50,38 @@ class SourceReader:
 class EncodedBlocks:
     """Iterates over the codes (streams, codebooks, n) of a source, in memory that does not grow with its length."""
 
-    def __init__(self, codec: Codec, source: SourceReader, codebooks: int, per_channel: bool) -> None:
-        self.codec, self.source, self.codebooks, self.per_channel = codec, source, codebooks, per_channel
-        self.streams = source.channels if per_channel else 1
+    def __init__(self, source: SourceReader, session: StreamEncoder, sample_rate: int, per_channel: bool) -> None:
+        self.source, self.session, self.sample_rate, self.per_channel = source, session, sample_rate, per_channel
         self.length = 0
+        """Samples of the source so far; all of them once iterated."""
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        session = StreamEncoder(self.codec, self.codebooks, self.streams)
-        resampler = Resampler(self.source.sample_rate, self.codec.sample_rate, self.streams)
+        session = self.session
+        resampler = Resampler(self.source.sample_rate, self.sample_rate, session.streams)
         for block in self.source.blocks():
             self.length += block.shape[1]
             yield session.push(resampler.push(block if self.per_channel else block.mean(axis=0, keepdims=True)))
-        yield session.push(resampler.push(np.zeros((self.streams, 0), np.float32), last=True))
+        yield session.push(resampler.push(np.zeros((session.streams, 0), np.float32), last=True))
         yield session.flush()
 
 
 class DecodedBlocks:
-    """Iterates over the samples (streams, n) at `rate` of pieces of codes, exactly as many as were encoded."""
+    """Iterates over the samples (streams, n) at `rate` of pieces of codes at `sample_rate`: exactly `length` samples."""
 
-    def __init__(self, codec: Codec, pieces: Iterator[np.ndarray], tokens: AudioTokens, rate: int) -> None:
-        self.codec, self.pieces, self.rate = codec, pieces, rate
-        self.streams = tokens.codes.shape[0]
-        self.length = round(tokens.length * rate / tokens.source_rate)
+    def __init__(self, pieces: Iterator[np.ndarray], session: StreamDecoder, sample_rate: int, rate: int, length: int) -> None:
+        self.pieces, self.session, self.sample_rate, self.rate, self.length = pieces, session, sample_rate, rate, length
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        session = StreamDecoder(self.codec, self.streams)
-        resampler = Resampler(self.codec.sample_rate, self.rate, self.streams)
+        session = self.session
+        resampler = Resampler(self.sample_rate, self.rate, session.streams)
         given = 0
         for piece in self.pieces:
             ready = resampler.push(session.push(piece))[:, : self.length - given]
             given += ready.shape[1]
             yield ready
-        rest = np.concatenate([resampler.push(session.flush()), resampler.push(np.zeros((self.streams, 0), np.float32), last=True)], axis=1)
+        rest = np.concatenate(
+            [resampler.push(session.flush()), resampler.push(np.zeros((session.streams, 0), np.float32), last=True)], axis=1
+        )
         yield fit(rest, self.length - given)
 
 

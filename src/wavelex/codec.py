@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +16,7 @@ from wavelex.decoders.fourier import FourierDecoder
 from wavelex.encoders.spectral import SpectralEncoder
 from wavelex.errors import WavelexError
 from wavelex.quantizers.residual import Quantized, ResidualVQ
-from wavelex.sessions import StreamDecoder, StreamEncoder, arrived
+from wavelex.sessions import StreamDecoder, StreamEncoder, arrived, dequantize
 from wavelex.tokens import LOST, AudioTokens, check_codes
 
 
@@ -90,11 +90,11 @@ class Codec(nn.Module):
 
     def stream_encoder(self, codebooks: int | None = None, streams: int = 1) -> StreamEncoder:
         """A session that takes samples at the codec's rate in chunks of any size and gives codes when they are ready."""
-        return StreamEncoder(self, self.choose_codebooks(codebooks, None), streams)
+        return StreamEncoder(self.encoder, self.quantizer, self.choose_codebooks(codebooks, None), streams)
 
     def stream_decoder(self, streams: int = 1) -> StreamDecoder:
         """A session that takes codes in chunks of any size and gives samples when they are ready."""
-        return StreamDecoder(self, streams)
+        return StreamDecoder(self.quantizer, self.decoder, streams)
 
     def encode(
         self,
@@ -113,10 +113,20 @@ class Codec(nn.Module):
         """
         count = self.choose_codebooks(codebooks, bitrate)
         with SourceReader(source, sample_rate or self.sample_rate) as opened:
-            encoding = EncodedBlocks(self, opened, count, per_channel)
+            encoding = self.encode_blocks(opened, count, per_channel)
             blocks = list(encoding)
         codes = np.concatenate(blocks, axis=2)
         return self.describe(codes, opened.sample_rate, encoding.length)
+
+    def encode_blocks(self, source: SourceReader, codebooks: int, per_channel: bool) -> EncodedBlocks:
+        """The codes of an open source, to iterate over without holding all of it."""
+        session = self.stream_encoder(codebooks, source.channels if per_channel else 1)
+        return EncodedBlocks(source, session, self.sample_rate, per_channel)
+
+    def decode_blocks(self, pieces: Iterator[np.ndarray], tokens: AudioTokens, rate: int) -> DecodedBlocks:
+        """The samples at `rate` of pieces of the codes that `tokens` describes, to iterate over without holding all of them."""
+        length = round(tokens.length * rate / tokens.source_rate)
+        return DecodedBlocks(pieces, self.stream_decoder(tokens.streams), self.sample_rate, rate, length)
 
     def encode_batch(self, clips: Sequence[np.ndarray], codebooks: int | None = None, bitrate: float | None = None) -> list[AudioTokens]:
         """Mono clips (T,) at the codec's rate, of any lengths, in one pass: the tokens that `encode` gives one by one."""
@@ -142,8 +152,8 @@ class Codec(nn.Module):
         step = int(BLOCK_SECONDS * self.frame_rate)
         pieces = (tokens.codes[:, :, i : i + step] for i in range(0, tokens.codes.shape[2], step))
         rate = sample_rate or tokens.source_rate
-        decoded = list(DecodedBlocks(self, pieces, tokens, rate))
-        return Audio(np.concatenate([np.zeros((tokens.codes.shape[0], 0), np.float32), *decoded], axis=1), rate)
+        decoded = list(self.decode_blocks(pieces, tokens, rate))
+        return Audio(np.concatenate([np.zeros((tokens.streams, 0), np.float32), *decoded], axis=1), rate)
 
     def decode_batch(self, tokens: Sequence[AudioTokens]) -> list[Audio]:
         """Several tokens with one number of codebooks in one pass: the audio that `decode` gives one by one."""
@@ -171,8 +181,7 @@ class Codec(nn.Module):
 
     def dequantize(self, codes: Tensor) -> Tensor:
         """Codes (batch, codebooks, frames) to latents (batch, dim, frames); zero where a frame is LOST."""
-        lost = (codes < 0).any(dim=1, keepdim=True)
-        return self.quantizer.decode(codes.clamp(min=0)) * ~lost
+        return dequantize(self.quantizer, codes)
 
     def choose_codebooks(self, codebooks: int | None, bitrate: float | None) -> int:
         """How many codebooks a request means. Raises WavelexError when the codec cannot serve it."""

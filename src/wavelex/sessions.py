@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import torch
 
+from wavelex.decoders.fourier import FourierDecoder
+from wavelex.encoders.spectral import SpectralEncoder
 from wavelex.errors import WavelexError
+from wavelex.quantizers.residual import ResidualVQ
 from wavelex.tokens import LOST, check_codes
-
-if TYPE_CHECKING:
-    from wavelex.codec import Codec
 
 
 class StreamEncoder:
     """Samples in, codes out when ready. Chunks of any size give the codes of the whole signal."""
 
-    def __init__(self, codec: Codec, codebooks: int, streams: int = 1) -> None:
-        self._codec, self._codebooks, self._streams = codec, codebooks, streams
-        self._like = next(codec.parameters()).new_zeros(())
-        self._state = codec.encoder.initial_state(streams, self._like)
+    def __init__(self, encoder: SpectralEncoder, quantizer: ResidualVQ, codebooks: int, streams: int = 1) -> None:
+        self.streams = streams
+        self._encoder, self._quantizer, self._codebooks = encoder, quantizer, codebooks
+        self._like = next(encoder.parameters()).new_zeros(())
+        self._begin()
+
+    def _begin(self) -> None:
+        self._state = self._encoder.initial_state(self.streams, self._like)
         self._samples = self._frames = 0
 
     @torch.inference_mode()
@@ -30,8 +32,8 @@ class StreamEncoder:
         Raises WavelexError for another number of streams or samples that are not finite.
         """
         chunk = np.atleast_2d(samples)
-        if chunk.shape[0] != self._streams:
-            raise WavelexError(f"a chunk of {chunk.shape[0]} streams for a session of {self._streams}")
+        if chunk.shape[0] != self.streams:
+            raise WavelexError(f"a chunk of {chunk.shape[0]} streams for a session of {self.streams}")
         if not np.isfinite(chunk).all():
             raise WavelexError("samples hold NaN or infinite values; drop or repair that chunk")
         self._samples += chunk.shape[1]
@@ -40,30 +42,34 @@ class StreamEncoder:
     @torch.inference_mode()
     def flush(self) -> np.ndarray:
         """End of the signal: the codes still waiting for look-ahead. The session then begins anew."""
-        missing = -self._samples % self._codec.hop_length
-        silence = np.zeros((self._streams, missing + self._codec.encoder.lookahead), np.float32)
+        missing = -self._samples % self._encoder.hop_length
+        silence = np.zeros((self.streams, missing + self._encoder.lookahead), np.float32)
         codes = self._advance(silence, final=True)
-        self.__init__(self._codec, self._codebooks, self._streams)  # type: ignore[misc]
+        self._begin()
         return codes
 
     def _advance(self, chunk: np.ndarray, final: bool) -> np.ndarray:
         x = torch.from_numpy(np.ascontiguousarray(chunk, np.float32)).to(self._like.device)[:, None]
-        latents, self._state = self._codec.encoder.step(x, self._state, final)
+        latents, self._state = self._encoder.step(x, self._state, final)
         # Silence appended at the end may complete frames beyond the last sample.
-        wanted = -(-self._samples // self._codec.hop_length) - self._frames
+        wanted = -(-self._samples // self._encoder.hop_length) - self._frames
         latents = latents[..., :wanted] if final else latents
         self._frames += latents.shape[-1]
-        return self._codec.quantizer.encode(latents, self._codebooks).cpu().numpy()
+        return self._quantizer.encode(latents, self._codebooks).cpu().numpy()
 
 
 class StreamDecoder:
     """Codes in, samples out when ready. Chunks of any size give the samples of the whole sequence."""
 
-    def __init__(self, codec: Codec, streams: int = 1) -> None:
-        self._codec, self._streams = codec, streams
-        self._like = next(codec.parameters()).new_zeros(())
-        self._state = codec.decoder.initial_state(streams, self._like)
-        self._heard = np.zeros((streams, 0), np.float32)
+    def __init__(self, quantizer: ResidualVQ, decoder: FourierDecoder, streams: int = 1) -> None:
+        self.streams = streams
+        self._quantizer, self._decoder = quantizer, decoder
+        self._like = next(decoder.parameters()).new_zeros(())
+        self._begin()
+
+    def _begin(self) -> None:
+        self._state = self._decoder.initial_state(self.streams, self._like)
+        self._heard = np.zeros((self.streams, 0), np.float32)
         self._frames = self._given = 0
 
     @torch.inference_mode()
@@ -73,30 +79,36 @@ class StreamDecoder:
         LOST frames become silence. Raises WavelexError for codes out of range or another number of streams.
         """
         chunk = codes[None] if codes.ndim == 2 else codes
-        sizes = self._codec.quantizer.codebook_sizes
-        if chunk.ndim != 3 or chunk.shape[0] != self._streams or not 1 <= chunk.shape[1] <= len(sizes):
-            raise WavelexError(f"codes of shape {codes.shape} for a session of {self._streams} streams and up to {len(sizes)} codebooks")
+        sizes = self._quantizer.codebook_sizes
+        if chunk.ndim != 3 or chunk.shape[0] != self.streams or not 1 <= chunk.shape[1] <= len(sizes):
+            raise WavelexError(f"codes of shape {codes.shape} for a session of {self.streams} streams and up to {len(sizes)} codebooks")
         check_codes(chunk, sizes[: chunk.shape[1]], "codes")
         self._frames += chunk.shape[2]
-        self._heard = np.concatenate([self._heard, arrived(chunk, self._codec.hop_length)], axis=1)
-        latents = self._codec.dequantize(torch.from_numpy(chunk).to(self._like.device))
+        self._heard = np.concatenate([self._heard, arrived(chunk, self._decoder.hop_length)], axis=1)
+        latents = dequantize(self._quantizer, torch.from_numpy(chunk).to(self._like.device))
         return self._advance(latents, final=False)
 
     @torch.inference_mode()
     def flush(self) -> np.ndarray:
         """End of the sequence: the samples still waiting for look-ahead. The session then begins anew."""
-        ahead = -(-self._codec.decoder.lookahead // self._codec.hop_length)
-        samples = self._advance(self._like.new_zeros(self._streams, self._codec.decoder.dim, ahead), final=True)
-        self.__init__(self._codec, self._streams)  # type: ignore[misc]
+        ahead = -(-self._decoder.lookahead // self._decoder.hop_length)
+        samples = self._advance(self._like.new_zeros(self.streams, self._decoder.dim, ahead), final=True)
+        self._begin()
         return samples
 
     def _advance(self, latents: torch.Tensor, final: bool) -> np.ndarray:
-        y, self._state = self._codec.decoder.step(latents, self._state, final)
-        wanted = self._frames * self._codec.hop_length - self._given
+        y, self._state = self._decoder.step(latents, self._state, final)
+        wanted = self._frames * self._decoder.hop_length - self._given
         samples = y[:, 0, :wanted].cpu().numpy()
         heard, self._heard = self._heard[:, : samples.shape[1]], self._heard[:, samples.shape[1] :]
         self._given += samples.shape[1]
         return samples * heard
+
+
+def dequantize(quantizer: ResidualVQ, codes: torch.Tensor) -> torch.Tensor:
+    """Codes (batch, codebooks, frames) to latents (batch, dim, frames); zero where a frame is LOST."""
+    lost = (codes == LOST).any(dim=1, keepdim=True)
+    return quantizer.decode(codes.clamp(min=0)) * ~lost
 
 
 def arrived(codes: np.ndarray, hop_length: int) -> np.ndarray:

@@ -11,7 +11,7 @@ from wavelex.errors import WavelexError
 from wavelex.training.data import PackedAudio, list_recordings
 
 
-def quiet(done: int, of: int) -> None:
+def quiet(done: int) -> None:
     pass
 
 

@@ -39,7 +39,7 @@ SETTINGS = Settings(
 @pytest.fixture
 def audio(tmp_path: Path) -> PackedAudio:
     write_audio(tmp_path / "a.wav", Audio(voice(6)[None], 16000))
-    return PackedAudio([tmp_path / "a.wav"], 16000, tmp_path / "cache", lambda done, of: None)
+    return PackedAudio([tmp_path / "a.wav"], 16000, tmp_path / "cache", lambda done: None)
 
 
 def make_trainer(audio: PackedAudio, settings: Settings = SETTINGS) -> Trainer:

@@ -29,7 +29,7 @@ def audio(tmp_path_factory: pytest.TempPathFactory) -> PackedAudio:
     folder = tmp_path_factory.mktemp("recordings")
     for index in range(3):
         write_audio(folder / f"{index}.wav", Audio(voice(4, seed=index)[None], 16000))
-    return PackedAudio(sorted(folder.iterdir()), 16000, folder / "cache", lambda done, of: None)
+    return PackedAudio(sorted(folder.iterdir()), 16000, folder / "cache", lambda done: None)
 
 
 def make_trainer(audio: PackedAudio, settings: Settings = SETTINGS, masked_groups: int = 0) -> Trainer:

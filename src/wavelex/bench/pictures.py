@@ -19,12 +19,14 @@ def compare(path: Path, original: np.ndarray, versions: dict[str, np.ndarray], s
     rows = {"original": original, **versions}
     figure, axes = plt.subplots(len(rows), 2, figsize=(14, 2.1 * len(rows)), sharex=True, squeeze=False, layout="constrained")
     seconds = len(original) / sample_rate
+    # Digital silence has no logarithm; a whisper of noise far below the colour scale does.
+    floor = 1e-7 * np.random.default_rng(0).standard_normal(max(len(samples) for samples in rows.values()))
     peak = max(float(np.abs(original).max(initial=0.0)), 1e-3)
     for (name, samples), (wave, spectrum) in zip(rows.items(), axes, strict=True):
         time = np.arange(len(samples)) / sample_rate
         wave.plot(time, samples, linewidth=0.4, color="#1f4e79")
         wave.set(ylim=(-1.1 * peak, 1.1 * peak), ylabel=name)
-        spectrum.specgram(samples + 1e-9, NFFT=512, noverlap=384, Fs=sample_rate, cmap="magma", vmin=-130, vmax=-35)
+        spectrum.specgram(samples + floor[: len(samples)], NFFT=512, noverlap=384, Fs=sample_rate, cmap="magma", vmin=-130, vmax=-35)
         spectrum.set(ylabel="Hz", ylim=(0, sample_rate / 2))
     for axis in axes[-1]:
         axis.set(xlabel="seconds", xlim=(0, max(seconds, 0.01)))

@@ -54,7 +54,7 @@ def decode_file(codec: Codec, job: Job, codebooks: int | None, sample_rate: int 
         codec.check(described, name)
         rate = sample_rate or described.source_rate
         lost: list[int] = []
-        blocks = DecodedBlocks(codec, _checked(reader, described, salvage, lost), described, rate)
+        blocks = codec.decode_blocks(_checked(reader, described, salvage, lost), described, rate)
         if str(job.target) == STANDARD_STREAM:
             with tempfile.TemporaryFile() as buffer:
                 _write(buffer, blocks, rate)
@@ -69,7 +69,7 @@ def decode_file(codec: Codec, job: Job, codebooks: int | None, sample_rate: int 
         "audio": str(job.target),
         "seconds": described.seconds,
         "sample_rate": rate,
-        "streams": described.codes.shape[0],
+        "streams": described.streams,
         "lost_seconds": sum(lost) / described.frame_rate,
         "times_real_time": described.seconds / (time.perf_counter() - begun),
     }
@@ -82,7 +82,7 @@ def _checked(reader: Reader, described: AudioTokens, salvage: bool, lost: list[i
 
 
 def _write(target: Path | BinaryIO, blocks: DecodedBlocks, rate: int) -> None:
-    with AudioWriter(target, rate, blocks.streams) as writer:
+    with AudioWriter(target, rate, blocks.session.streams, blocks.length) as writer:
         for samples in blocks:
             writer.write(samples)
 

@@ -57,7 +57,7 @@ def encode_file(codec: Codec, job: Job, codebooks: int, per_channel: bool) -> di
         "tokens": str(job.target),
         "seconds": seconds,
         "codebooks": codebooks,
-        "streams": encoding.streams,
+        "streams": encoding.session.streams,
         "bytes": size,
         "bits_per_second": 8 * size / seconds if seconds else 0.0,
         "times_real_time": seconds / (time.perf_counter() - begun),
@@ -74,7 +74,7 @@ def spooled(stream: BinaryIO) -> BinaryIO:
 
 
 def _write(codec: Codec, source: SourceReader, target: BinaryIO, codebooks: int, per_channel: bool) -> EncodedBlocks:
-    encoding = EncodedBlocks(codec, source, codebooks, per_channel)
+    encoding = codec.encode_blocks(source, codebooks, per_channel)
     writer: Writer | None = None
     for codes in encoding:
         writer = writer or Writer(target, codec.describe(codes, source.sample_rate, 0).header)

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import torch
 import typer
 from rich.console import Console
+from rich.progress import Progress
 
 from wavelex.checkpoint import load_codec
 from wavelex.designs import build
@@ -63,8 +64,9 @@ def train(
     torch.manual_seed(settings.seed)
     codec = build(started.design, started.arguments) if started else build(design, _arguments(arguments))
     paths = list_recordings(data)
-    with console.status("reading recordings"):
-        audio = PackedAudio(paths, codec.sample_rate, out / "cache", lambda done, of: None)
+    with Progress(console=console, transient=True) as bar:
+        line = bar.add_task("reading recordings", total=len(paths))
+        audio = PackedAudio(paths, codec.sample_rate, out / "cache", lambda done: bar.update(line, completed=done))
     for message in audio.skipped:
         console.print(f"[yellow]left out: {message}")
     clips = held_out_clips(list_recordings(dev), codec.sample_rate, dev_clips) if dev else []

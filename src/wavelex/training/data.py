@@ -40,7 +40,7 @@ def list_recordings(source: Path) -> list[Path]:
 class PackedAudio:
     """All recordings as int16 at one rate in a memory-mapped file, made once and found again by content listing."""
 
-    def __init__(self, paths: list[Path], sample_rate: int, cache: Path, progress: Callable[[int, int], None]) -> None:
+    def __init__(self, paths: list[Path], sample_rate: int, cache: Path, progress: Callable[[int], None]) -> None:
         listing = [(str(p), p.stat().st_size if p.exists() else -1) for p in paths]
         key = hashlib.sha256(json.dumps([sample_rate, listing]).encode()).hexdigest()[:16]
         self.path, index = cache / f"audio-{key}.i16", cache / f"audio-{key}.json"
@@ -53,7 +53,7 @@ class PackedAudio:
             raise WavelexError(f"none of the {len(paths)} recordings could be read; the first: {self.skipped[0]}")
         self.samples = np.memmap(self.path, np.int16, mode="r")
 
-    def _pack(self, paths: list[Path], sample_rate: int, index: Path, progress: Callable[[int, int], None]) -> None:
+    def _pack(self, paths: list[Path], sample_rate: int, index: Path, progress: Callable[[int], None]) -> None:
         index.parent.mkdir(parents=True, exist_ok=True)
         skipped = []
         with replacing(self.path) as temporary, temporary.open("wb") as packed:
@@ -65,7 +65,7 @@ class PackedAudio:
                     continue
                 mono = resample(audio.mono()[None], audio.sample_rate, sample_rate)[0]
                 packed.write((np.clip(mono, -1, 1) * 32767).astype(np.int16).tobytes())
-                progress(done + 1, len(paths))
+                progress(done + 1)
         with replacing(index) as temporary:
             temporary.write_text(json.dumps({"files": len(paths), "skipped": skipped}))
 

@@ -1,0 +1,99 @@
+"""The model inside the package: small, fast to look ahead, streaming, and as good as its card says it is at least."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import wavelex
+from wavelex.bench.evaluation import score_clip, score_file, summarize, transcoder
+from wavelex.bench.sample import speak
+from wavelex.checkpoint import save_codec
+from wavelex.codec import Codec
+from wavelex.hub import shipped_models
+from wavelex.training.data import list_recordings
+
+CORPUS = Path(os.environ.get("WAVELEX_CORPUS", Path(__file__).parents[2] / "shared" / "corpus"))
+
+
+@pytest.fixture(scope="module")
+def codec() -> Codec:
+    return wavelex.load("speech-16k")
+
+
+@pytest.mark.parametrize("name", sorted(shipped_models()))
+def test_every_shipped_model_has_a_card_and_fits(name: str, tmp_path: Path) -> None:
+    path = shipped_models()[name]
+    assert path.stat().st_size < 25e6
+    card = path.with_suffix(".md").read_text()
+    codec = wavelex.load(name)
+    assert codec.weights_hash in card
+    save_codec(tmp_path / "again.safetensors", codec, name, codec.notes)
+    assert wavelex.load(tmp_path / "again.safetensors").weights_hash == codec.weights_hash
+
+
+def test_rates_and_lookahead_are_those_of_the_design(codec: Codec) -> None:
+    assert (codec.sample_rate, codec.frame_rate, codec.quantizer.codebook_sizes) == (16000, 50.0, [1024] * 8)
+    assert [codec.bitrate(n) for n in (1, 2, 8)] == [500.0, 1000.0, 4000.0]
+    assert codec.lookahead / codec.sample_rate <= 0.08
+
+
+def test_speech_it_never_heard_comes_back_better_with_every_doubling_of_the_rate(codec: Codec) -> None:
+    speech = speak()
+    scores = [score_clip("espeak", speech, transcoder(codec, n))[0] for n in (1, 2, 4, 8)]
+    assert all(score.delay == 0 for score in scores)
+    pesq = [score.pesq or 0.0 for score in scores]
+    assert pesq == sorted(pesq) and pesq[-1] > 1.6
+    assert (scores[-1].stoi or 0.0) > 0.8
+
+
+def test_streams_equal_the_whole(codec: Codec) -> None:
+    audio = speak()
+    whole = codec.encode(audio)
+    samples = wavelex.audio.resample(audio.samples, audio.sample_rate, 16000)[0]
+    decoded = codec.decode(codec.encode(samples)).samples
+    for size in (320, 777, 5000):
+        encoder, decoder = codec.stream_encoder(), codec.stream_decoder()
+        codes, heard = [], []
+        for start in range(0, len(samples), size):
+            codes.append(encoder.push(samples[start : start + size]))
+            heard.append(decoder.push(codes[-1]))
+        codes.append(encoder.flush())
+        heard += [decoder.push(codes[-1]), decoder.flush()]
+        assert np.array_equal(np.concatenate(codes, axis=2), whole.codes)
+        np.testing.assert_allclose(np.concatenate(heard, axis=1)[:, : len(samples)], decoded, atol=1e-4)
+
+
+def test_no_codebook_has_collapsed(codec: Codec) -> None:
+    for book in codec.quantizer.codebooks:
+        assert torch.isfinite(book.vectors).all()
+        assert float((book.usage > 0.05 * book.usage.mean()).float().mean()) > 0.8
+
+
+@pytest.mark.parametrize("level", [1e-4, 1e-2, 1.0])
+def test_any_level_gives_finite_sound_of_about_that_level(codec: Codec, level: float) -> None:
+    speech = speak()
+    x = speech.samples / np.abs(speech.samples).max() * level
+    heard = codec.decode(codec.encode(x, sample_rate=speech.sample_rate)).samples
+    assert np.isfinite(heard).all()
+    assert 0.2 < heard.std() / x.std() < 3.0
+
+
+def test_extreme_input_gives_finite_sound(codec: Codec) -> None:
+    rng = np.random.default_rng(0)
+    for x in (np.zeros(9000), np.ones(9000), np.sign(rng.standard_normal(9000)), 100 * rng.standard_normal(9000), 1e-30 * np.ones(9000)):
+        assert np.isfinite(codec.decode(codec.encode(x)).samples).all()
+
+
+@pytest.mark.skipif(not (CORPUS / "dev").is_dir(), reason="needs the recordings of shared/corpus, which are not part of this repository")
+def test_held_out_recordings_are_above_codec2(codec: Codec) -> None:
+    """Codec 2 at 3200 and at 1200 bit/s scores PESQ 1.60 and 1.46, STOI .846 and .805 on the test recordings (docs/results.md)."""
+    paths = list_recordings(CORPUS / "dev")[::12]
+    for count, pesq, stoi in ((8, 1.60, 0.846), (2, 1.46, 0.805)):
+        summary = summarize("speech-16k", [score_file(path, transcoder(codec, count)) for path in paths])
+        assert summary.scored == len(paths)
+        assert summary.pesq > pesq and summary.stoi > stoi
