@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from wavelex.audio import BLOCK_SECONDS, Audio, Resampler, check_finite
 from wavelex.blocks import DecodedBlocks, EncodedBlocks, Source, SourceReader, fit
-from wavelex.decoders.fourier import FourierDecoder
-from wavelex.encoders.spectral import SpectralEncoder
+from wavelex.decoders.base import Decoder
+from wavelex.encoders.base import Encoder
 from wavelex.errors import WavelexError
-from wavelex.quantizers.residual import Quantized, ResidualVQ
+from wavelex.quantizers.base import Quantized, Quantizer
 from wavelex.sessions import StreamDecoder, StreamEncoder, arrived, dequantize
 from wavelex.tokens import LOST, AudioTokens, check_codes
 
@@ -34,7 +34,7 @@ class Codec(nn.Module):
     stream that is flushed all see the same input and give the same codes.
     """
 
-    def __init__(self, encoder: SpectralEncoder, quantizer: ResidualVQ, decoder: FourierDecoder, sample_rate: int) -> None:
+    def __init__(self, encoder: Encoder, quantizer: Quantizer, decoder: Decoder, sample_rate: int) -> None:
         super().__init__()
         self.encoder, self.quantizer, self.decoder, self.sample_rate = encoder, quantizer, decoder, sample_rate
         self.design: str = ""

@@ -5,17 +5,17 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from wavelex.decoders.fourier import FourierDecoder
-from wavelex.encoders.spectral import SpectralEncoder
+from wavelex.decoders.base import Decoder
+from wavelex.encoders.base import Encoder
 from wavelex.errors import WavelexError
-from wavelex.quantizers.residual import ResidualVQ
+from wavelex.quantizers.base import Quantizer
 from wavelex.tokens import LOST, check_codes
 
 
 class StreamEncoder:
     """Samples in, codes out when ready. Chunks of any size give the codes of the whole signal."""
 
-    def __init__(self, encoder: SpectralEncoder, quantizer: ResidualVQ, codebooks: int, streams: int = 1) -> None:
+    def __init__(self, encoder: Encoder, quantizer: Quantizer, codebooks: int, streams: int = 1) -> None:
         self.streams = streams
         self._encoder, self._quantizer, self._codebooks = encoder, quantizer, codebooks
         self._like = next(encoder.parameters()).new_zeros(())
@@ -61,7 +61,7 @@ class StreamEncoder:
 class StreamDecoder:
     """Codes in, samples out when ready. Chunks of any size give the samples of the whole sequence."""
 
-    def __init__(self, quantizer: ResidualVQ, decoder: FourierDecoder, streams: int = 1) -> None:
+    def __init__(self, quantizer: Quantizer, decoder: Decoder, streams: int = 1) -> None:
         self.streams = streams
         self._quantizer, self._decoder = quantizer, decoder
         self._like = next(decoder.parameters()).new_zeros(())
@@ -105,7 +105,7 @@ class StreamDecoder:
         return samples * heard
 
 
-def dequantize(quantizer: ResidualVQ, codes: torch.Tensor) -> torch.Tensor:
+def dequantize(quantizer: Quantizer, codes: torch.Tensor) -> torch.Tensor:
     """Codes (batch, codebooks, frames) to latents (batch, dim, frames); zero where a frame is LOST."""
     lost = (codes == LOST).any(dim=1, keepdim=True)
     return quantizer.decode(codes.clamp(min=0)) * ~lost

@@ -65,7 +65,8 @@ def describe_model(name: str) -> dict[str, Any]:
         "weights": codec.weights_hash,
         "design": codec.design,
         "arguments": codec.arguments,
-        "parameters": sum(p.numel() for p in codec.parameters()) + sum(book.total.numel() for book in codec.quantizer.codebooks),
+        "parameters": sum(p.numel() for p in codec.parameters())
+        + sum(counts.numel() * codec.encoder.dim for counts in codec.quantizer.usage()),
         "sample_rate": codec.sample_rate,
         "frame_rate": codec.frame_rate,
         "codebook_sizes": codec.quantizer.codebook_sizes,

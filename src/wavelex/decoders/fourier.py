@@ -7,12 +7,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from wavelex.decoders.base import Decoder
 from wavelex.nn.convnext import ConvNeXtBlock, Pointwise
 from wavelex.nn.stft import ISTFT
-from wavelex.nn.streaming import Chain, State, Streaming
+from wavelex.nn.streaming import Chain, State
 
 
-class FourierDecoder(Streaming):
+class FourierDecoder(Decoder):
     """Latents (batch, dim, T) to samples (batch, 1, T * hop_length).
 
     After Siuzdak, "Vocos" (arXiv 2306.00814), with two changes: every latent frame yields `spectra_per_frame`

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from wavelex.encoders.base import Encoder
 from wavelex.nn.convnext import ConvNeXtBlock, Pointwise
 from wavelex.nn.stft import STFT
-from wavelex.nn.streaming import Chain, State, Streaming
+from wavelex.nn.streaming import Chain, State
 
 
-class SpectralEncoder(Streaming):
+class SpectralEncoder(Encoder):
     """Samples (batch, 1, T) in [-1, 1] to latents (batch, dim, ceil(T / hop_length)).
 
     Features are the log magnitude and the power-compressed real and imaginary parts of one STFT frame a hop:

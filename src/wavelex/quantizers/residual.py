@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor, nn
 
+from wavelex.quantizers.base import Quantized, Quantizer
 from wavelex.quantizers.codebook import Codebook
 
 
-class Quantized(NamedTuple):
-    """What a quantizer gives in training."""
-
-    latents: Tensor
-    """(batch, dim, frames), with the gradient of the identity to the input."""
-    codes: Tensor
-    """(batch, codebooks, frames) int64; -1 where an item used fewer codebooks than the longest."""
-    loss: Tensor
-    """Commitment: squared distance of each layer's input to its code, averaged over the layers in use."""
-
-
-class ResidualVQ(nn.Module):
+class ResidualVQ(Quantizer):
     """`codebooks` codebooks of `size` vectors over latents (batch, dim, frames); any prefix decodes.
 
     Zeghidour et al., "SoundStream" (arXiv 2107.03312), section III-C. Gradients as in audiocraft and moshi: every
@@ -88,6 +76,13 @@ class ResidualVQ(nn.Module):
         """Codes (batch, n, frames), n from 1 to all codebooks, to latents (batch, dim, frames)."""
         self._check(codes.shape[1])
         return torch.stack([book.lookup(row) for book, row in zip(self.codebooks, codes.unbind(1), strict=False)]).sum(0).transpose(1, 2)
+
+    @property
+    def started(self) -> bool:
+        return all(bool(book.started) for book in self.codebooks)
+
+    def usage(self) -> list[Tensor]:
+        return [book.usage for book in self.codebooks]
 
     @torch.no_grad()
     def start(self, latents: Tensor) -> None:

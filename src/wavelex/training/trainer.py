@@ -50,7 +50,7 @@ class Trainer:
         """One update on the next batch; gives the losses by name, or {} when the step was skipped for not being finite."""
         settings, progress = self.settings, self.progress
         torch.manual_seed(settings.seed * 1_000_003 + progress.step)
-        if progress.step == settings.autoencoder_steps and not self._codebooks_started():
+        if progress.step == settings.autoencoder_steps and not self.codec.quantizer.started:
             self._start_codebooks()
         factor = rate_factor(settings, progress.step, progress.resumed_at)
         for optimizer in (self.optimizer, self.discriminator_optimizer):
@@ -114,9 +114,6 @@ class Trainer:
         length = int(self.settings.segment_seconds * self.codec.sample_rate)
         return draw_batch(self.audio, step, self.settings.seed, self.settings.batch, length).to(self.device)
 
-    def _codebooks_started(self) -> bool:
-        return all(bool(book.started) for book in self.codec.quantizer.codebooks)
-
     @torch.no_grad()
     def _start_codebooks(self) -> None:
         """K-means on the latents of batches that training has not used."""
@@ -144,9 +141,9 @@ class Trainer:
     def codebook_health(self) -> list[tuple[float, float]]:
         """Share of codes in use and perplexity of each codebook, from its running counts."""
         health = []
-        for book in self.codec.quantizer.codebooks:
-            share = (book.usage / book.usage.sum()).double()
-            in_use = float((book.usage > 0.05 * book.usage.mean()).double().mean())
+        for counts in self.codec.quantizer.usage():
+            share = (counts / counts.sum()).double()
+            in_use = float((counts > 0.05 * counts.mean()).double().mean())
             entropy = -(share * share.clamp(min=1e-12).log()).sum()
             health.append((in_use, float(np.exp(float(entropy)))))
         return health

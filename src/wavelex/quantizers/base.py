@@ -1,0 +1,51 @@
+"""What every quantizer is."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+
+class Quantized(NamedTuple):
+    """What a quantizer gives in training."""
+
+    latents: Tensor
+    """(batch, dim, frames), with the gradient of the identity to the input."""
+    codes: Tensor
+    """(batch, codebooks, frames) int64; -1 where an item used fewer codebooks than the longest."""
+    loss: Tensor
+    """What the quantizer itself asks to be minimised, unweighted."""
+
+
+class Quantizer(nn.Module):
+    """Latents (batch, dim, frames) to codes (batch, codebooks, frames) and back; any prefix of the codebooks decodes."""
+
+    @property
+    def codebook_sizes(self) -> list[int]:
+        """Number of codes of each codebook, coarse first."""
+        raise NotImplementedError
+
+    def forward(self, latents: Tensor, num_codebooks: int | Tensor | None = None) -> Quantized:
+        """Quantize with `num_codebooks` codebooks: one number, or one an item (batch,); all unless given."""
+        raise NotImplementedError
+
+    def encode(self, latents: Tensor, num_codebooks: int | None = None) -> Tensor:
+        """The codes that `forward` gives."""
+        raise NotImplementedError
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """The latents that `forward` gives in eval mode."""
+        raise NotImplementedError
+
+    @property
+    def started(self) -> bool:
+        """Whether the codebooks hold something learned; one that needs no start is always started."""
+        return True
+
+    def start(self, latents: Tensor) -> None:
+        """Place the codebooks on latents that an encoder without codes gave."""
+
+    def usage(self) -> list[Tensor]:
+        """How often each code was used of late, (size,) a codebook; empty where that is not followed."""
+        return []
