@@ -12,7 +12,7 @@ from wavelex.decoders.fourier import FourierDecoder
 from wavelex.encoders.spectral import SpectralEncoder
 from wavelex.nn.conv import Conv1d, ConvTranspose1d
 from wavelex.nn.convnext import ConvNeXtBlock, Pointwise
-from wavelex.nn.stft import ISTFT, STFT
+from wavelex.nn.stft import ISTFT, STFT, overlap_add
 from wavelex.nn.streaming import Chain, Streaming, Window
 
 torch.manual_seed(0)
@@ -107,6 +107,14 @@ def test_inverse_stft_inverts(length: int) -> None:
     # The last samples lack the frames that would begin after the end.
     sure = max(0, length - n_fft)
     torch.testing.assert_close(y[:, :sure], x[:, :sure], atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("span", "hop"), [(64, 16), (50, 16), (16, 16), (7, 3)])
+def test_overlap_add_equals_fold(span: int, hop: int) -> None:
+    frames = torch.randn(3, 9, span)
+    length = 8 * hop + span
+    folded = torch.nn.functional.fold(frames.transpose(1, 2), (1, length), (1, span), stride=(1, hop))[:, 0, 0]
+    torch.testing.assert_close(overlap_add(frames, hop), folded)
 
 
 def test_stft_equals_torch() -> None:

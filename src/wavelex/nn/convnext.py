@@ -36,7 +36,7 @@ class ConvNeXtBlock(Streaming):
         residual = ready_input[..., past : past + ready]
         y = nn.functional.conv1d(ready_input, self.depthwise, dilation=self.dilation, groups=x.shape[1])
         y = self.norm(y.transpose(1, 2))
-        y = self.contract(nn.functional.gelu(self.expand(y), approximate="tanh"))
+        y = self.contract(nn.functional.gelu(self.expand(y)))
         return residual + (y * self.scale).transpose(1, 2), buffer
 
 

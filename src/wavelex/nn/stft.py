@@ -65,10 +65,22 @@ class ISTFT(Streaming):
         if count:
             frames = torch.fft.irfft(x.transpose(1, 2), n=self.n_fft) * (self.taper * self.gain)
             energy = self.taper.square().expand(1, count, self.n_fft)
-            rows = torch.cat([frames, energy], dim=0).transpose(1, 2)
-            length = (count - 1) * self.hop + self.n_fft
-            summed = torch.nn.functional.fold(rows, (1, length), (1, self.n_fft), stride=(1, self.hop))[:, 0, 0]
+            summed = overlap_add(torch.cat([frames, energy], dim=0), self.hop)
         else:
             summed = state[0][:, :0]
         y, state = self.overlap.add(summed, state, final)
         return y[:-1] / y[-1:].clamp(min=1e-3), state
+
+
+def overlap_add(frames: Tensor, hop: int) -> Tensor:
+    """Sum of frames (rows, count, span) placed every `hop` samples: (rows, (count - 1) * hop + span).
+
+    One addition a hop-long slice of the frames, several times faster on a CPU than `fold`.
+    """
+    rows, count, span = frames.shape
+    slices = -(-span // hop)
+    frames = torch.nn.functional.pad(frames, (0, slices * hop - span))
+    summed = frames.new_zeros(rows, count + slices - 1, hop)
+    for index in range(slices):
+        summed[:, index : index + count] += frames[:, :, index * hop : (index + 1) * hop]
+    return summed.view(rows, -1)[:, : (count - 1) * hop + span]
