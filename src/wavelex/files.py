@@ -32,17 +32,17 @@ class replacing:
                 f"{self.path}: cannot be written ({error.strerror}); check its folder's permissions or choose another place"
             ) from error
         os.close(handle)
-        # mkstemp makes files private; the finished file gets the usual permissions.
-        mask = os.umask(0)
-        os.umask(mask)
         self._temporary = Path(name)
-        self._temporary.chmod(0o666 & ~mask)
         return self._temporary
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if kind is not None:
             self.abandon()
         elif self._temporary is not None:
+            # Temporary files are private; the finished one gets the usual permissions, whoever wrote it in between.
+            mask = os.umask(0)
+            os.umask(mask)
+            self._temporary.chmod(0o666 & ~mask)
             self._temporary.replace(self.path)
 
     def abandon(self) -> None:
