@@ -54,6 +54,17 @@ def test_only_what_a_wav_cannot_hold_becomes_rf64() -> None:
     assert file_format("flac", 5 * 10**9) == ("FLAC", "PCM_16")
 
 
+def test_a_name_that_ends_like_no_audio_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(WavelexError, match=r"unknown audio format 'txt'; end the name in \.wav"):
+        write_audio(tmp_path / "a.txt", Audio(np.zeros((1, 10), np.float32), 16000))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_long_vorbis_file_is_written_whole(tmp_path: Path) -> None:
+    write_audio(tmp_path / "a.ogg", Audio(np.zeros((1, 5_000_000), np.float32), 16000))
+    assert len(read_audio(tmp_path / "a.ogg")) == 5_000_000
+
+
 def test_a_failure_while_writing_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(WavelexError, match="cannot be written as MP3"):
         write_audio(tmp_path / "a.mp3", Audio(np.zeros((1, 10), np.float32), 12345))

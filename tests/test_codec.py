@@ -133,6 +133,14 @@ def test_the_declared_latency_is_what_a_stream_needs(tiny: Codec) -> None:
     assert min(spare) == 0
 
 
+def test_microphones_that_give_int16_are_heard_right(tiny: Codec) -> None:
+    integers = (voice(1) * 32767).astype(np.int16)
+    expected = tiny.encode(integers).codes
+    session = tiny.stream_encoder()
+    assert np.array_equal(np.concatenate([session.push(integers), session.flush()], axis=2), expected)
+    assert np.array_equal(tiny.encode_batch([integers])[0].codes, expected)
+
+
 def test_a_flushed_session_begins_anew(tiny: Codec) -> None:
     session = tiny.stream_encoder()
     x = voice(0.5)
@@ -177,6 +185,8 @@ def test_requests_that_cannot_be_served_are_refused_in_words(tiny: Codec) -> Non
             tiny.encode(voice(0.1), **arguments)
     with pytest.raises(WavelexError, match="NaN"):
         tiny.stream_encoder().push(np.array([0.0, np.nan]))
+    with pytest.raises(WavelexError, match="type int64"):
+        tiny.stream_encoder().push(np.zeros(10, np.int64))
     with pytest.raises(WavelexError, match="must be 0 to 1023"):
         tiny.stream_decoder().push(np.full((1, 8, 1), 1024))
     with pytest.raises(WavelexError, match="streams"):

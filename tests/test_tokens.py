@@ -53,8 +53,16 @@ def test_language_model_ids_round_trip_and_never_collide(frames: int, codebooks:
 
 def test_ids_of_the_wrong_codebook_are_refused() -> None:
     tokens = tokens_of(np.zeros((1, 2, 3), np.int64))
-    with pytest.raises(WavelexError, match="must be 0 to 1023"):
-        tokens.with_ids(tokens.to_ids()[:, ::-1])
+    ids = tokens.to_ids()
+    with pytest.raises(WavelexError, match="of an earlier codebook"):
+        tokens.with_ids(ids[:, ::-1])
+    for wrong, words in ((1023, "of an earlier codebook"), (2048, "must be 0 to 1023")):
+        changed = ids.copy()
+        changed[0, 1] = wrong
+        with pytest.raises(WavelexError, match=words):
+            tokens.with_ids(changed)
+    with pytest.raises(WavelexError, match="lost frames have no ids"):
+        tokens_of(np.full((1, 2, 3), -1)).to_ids()
     with pytest.raises(WavelexError, match="shape"):
         tokens.with_ids(np.zeros((1, 5), np.int64))
 

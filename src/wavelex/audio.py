@@ -16,7 +16,20 @@ from wavelex.errors import WavelexError
 from wavelex.files import replacing
 
 EXTENSIONS = frozenset({".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif", ".au", ".w64", ".caf"})
+WRITTEN: dict[str, tuple[str, str | None]] = {
+    "flac": ("FLAC", "PCM_16"),
+    "ogg": ("OGG", "VORBIS"),
+    "opus": ("OGG", "OPUS"),
+    "mp3": ("MP3", None),
+    "aiff": ("AIFF", "PCM_16"),
+    "aif": ("AIFF", "PCM_16"),
+    "au": ("AU", "PCM_16"),
+    "caf": ("CAF", "PCM_16"),
+    "w64": ("W64", "PCM_16"),
+}
+MOST_CHANNELS = 64
 BLOCK_SECONDS = 10
+WRITE_SAMPLES = 1 << 16
 WAV_LIMIT = 2**32 - 4096
 """Bytes; a WAV counts them in 32 bits."""
 
@@ -63,13 +76,13 @@ class AudioReader:
         self.name = "standard input" if hasattr(source, "read") else str(source)
         if isinstance(source, (str, os.PathLike)):
             path = Path(source)
-            if path.is_dir():
-                raise WavelexError(f"{path}: is a folder; give an audio file")
-            if not path.exists():
-                raise WavelexError(f"{path}: no such file")
             try:
                 with path.open("rb") as opened:
                     begins = opened.read(1)
+            except FileNotFoundError as error:
+                raise WavelexError(f"{path}: no such file") from error
+            except IsADirectoryError as error:
+                raise WavelexError(f"{path}: is a folder; give an audio file") from error
             except OSError as error:
                 raise WavelexError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
             if not begins:
@@ -79,7 +92,9 @@ class AudioReader:
         except (soundfile.LibsndfileError, RuntimeError, OSError, TypeError) as error:
             raise WavelexError(f"{self.name}: not an audio file that can be read (wav, flac, ogg, opus, mp3); convert it first") from error
         self.sample_rate, self.channels = int(self._file.samplerate), int(self._file.channels)
-        self.frames = int(self._file.frames)
+        if self.channels > MOST_CHANNELS:
+            self._file.close()
+            raise WavelexError(f"{self.name}: has {self.channels} channels; mix it down to {MOST_CHANNELS} or fewer")
 
     def blocks(self) -> Iterator[np.ndarray]:
         """Samples (channels, up to 10 s) until the end of the file."""
@@ -110,6 +125,26 @@ def check_finite(samples: np.ndarray, name: str) -> None:
         raise WavelexError(f"{name}: holds samples that are NaN or infinite; repair or re-export the recording")
 
 
+def as_samples(array: np.ndarray) -> np.ndarray:
+    """(T,) or (channels, T) of floats, or of int16, as float32 (channels, T).
+
+    Raises WavelexError for other shapes and types and for values that are not finite.
+    """
+    if array.ndim not in (1, 2):
+        raise WavelexError(f"samples of shape {array.shape} are not (T,) or (channels, T)")
+    if array.dtype == np.int16:
+        array = array.astype(np.float32) / 32768
+    elif not np.issubdtype(array.dtype, np.floating):
+        raise WavelexError(f"samples of type {array.dtype}; give float in [-1, 1] or int16")
+    array = np.atleast_2d(array.astype(np.float32))
+    if array.shape[0] == 0:
+        raise WavelexError("samples have no channels; give (T,) or (channels, T)")
+    if array.shape[0] > MOST_CHANNELS:
+        raise WavelexError(f"samples of shape {array.shape} would be {array.shape[0]} channels; give (channels, T), not (T, channels)")
+    check_finite(array, "samples")
+    return array
+
+
 def write_audio(path: str | os.PathLike[str], audio: Audio) -> None:
     """Write 16-bit audio in the format of the name's ending; complete or not at all."""
     with AudioWriter(path, audio.sample_rate, audio.samples.shape[0]) as writer:
@@ -126,16 +161,21 @@ class AudioWriter:
         self._replacing = None if hasattr(path, "write") else replacing(Path(path))  # type: ignore[arg-type]
         target = path if self._replacing is None else self._replacing.__enter__()
         ending = "" if self._replacing is None else Path(path).suffix.lower().lstrip(".")  # type: ignore[arg-type]
-        kind, subtype = file_format(ending, 2 * channels * expected)
         try:
+            kind, subtype = file_format(ending, 2 * channels * expected)
             self._file = soundfile.SoundFile(target, "w", sample_rate, channels, subtype=subtype, format=kind)
-        except (soundfile.LibsndfileError, RuntimeError, OSError, ValueError) as error:
-            self._abandon(error)
+        except WavelexError as error:
+            self._abandon()
+            raise WavelexError(f"{path}: {error}") from error
+        except (soundfile.LibsndfileError, RuntimeError, OSError, ValueError, OverflowError) as error:
+            self._abandon()
             raise WavelexError(f"{path}: cannot be written as {kind} at {sample_rate} Hz with {channels} channels") from error
 
     def write(self, samples: np.ndarray) -> None:
         """Append (channels, T); values beyond full scale are clipped."""
-        self._file.write(np.clip(samples.T, -1.0, 1.0))
+        # In slices: libsndfile's Vorbis encoder overruns its stack on a very long write.
+        for start in range(0, samples.shape[1], WRITE_SAMPLES):
+            self._file.write(np.clip(samples[:, start : start + WRITE_SAMPLES].T, -1.0, 1.0))
 
     def __enter__(self) -> AudioWriter:
         return self
@@ -143,20 +183,25 @@ class AudioWriter:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         self._file.close()
         if error is not None:
-            self._abandon(error)
+            self._abandon()
         elif self._replacing is not None:
             self._replacing.__exit__(None, None, None)
 
-    def _abandon(self, error: BaseException) -> None:
+    def _abandon(self) -> None:
         if self._replacing is not None:
             self._replacing.abandon()
 
 
 def file_format(ending: str, size: int) -> tuple[str, str | None]:
-    """libsndfile's format and subtype for a name's ending and a number of bytes of samples."""
-    wav = "RF64" if size > WAV_LIMIT else "WAV"
-    formats = {"flac": ("FLAC", "PCM_16"), "ogg": ("OGG", "VORBIS"), "opus": ("OGG", "OPUS"), "mp3": ("MP3", None)}
-    return formats.get(ending, (wav, "PCM_16"))
+    """libsndfile's format and subtype for a name's ending ("" is wav) and a number of bytes of samples.
+
+    Raises WavelexError for an ending that is not an audio format's.
+    """
+    if ending in ("", "wav"):
+        return ("RF64" if size > WAV_LIMIT else "WAV"), "PCM_16"
+    if ending not in WRITTEN:
+        raise WavelexError(f"unknown audio format {ending!r}; end the name in .wav or .{', .'.join(WRITTEN)}")
+    return WRITTEN[ending]
 
 
 class Resampler:

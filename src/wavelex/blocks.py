@@ -9,8 +9,7 @@ from typing import BinaryIO
 import numpy as np
 from torch import Tensor
 
-from wavelex.audio import BLOCK_SECONDS, Audio, AudioReader, Resampler, check_finite
-from wavelex.errors import WavelexError
+from wavelex.audio import BLOCK_SECONDS, Audio, AudioReader, Resampler, as_samples
 from wavelex.sessions import StreamDecoder, StreamEncoder
 
 Source = str | os.PathLike[str] | BinaryIO | np.ndarray | Tensor | Audio
@@ -24,9 +23,9 @@ class SourceReader:
         self._samples = np.zeros((1, 0), np.float32)
         self.sample_rate = sample_rate
         if isinstance(source, Audio):
-            self._samples, self.sample_rate = _as_samples(source.samples), source.sample_rate
+            self._samples, self.sample_rate = as_samples(source.samples), source.sample_rate
         elif isinstance(source, (np.ndarray, Tensor)):
-            self._samples = _as_samples(source.detach().cpu().numpy() if isinstance(source, Tensor) else source)
+            self._samples = as_samples(source.detach().cpu().numpy() if isinstance(source, Tensor) else source)
         else:
             self._file = AudioReader(source)
             self.sample_rate = self._file.sample_rate
@@ -89,20 +88,3 @@ def fit(samples: np.ndarray, length: int) -> np.ndarray:
     """Cut, or fill with silence (a resampler may end a sample early), to (streams, length)."""
     cut = samples[:, :length]
     return np.pad(cut, ((0, 0), (0, length - cut.shape[1])))
-
-
-def _as_samples(array: np.ndarray) -> np.ndarray:
-    """(T,) or (channels, T) of floats, or of int16, as float32 (channels, T)."""
-    if array.ndim not in (1, 2):
-        raise WavelexError(f"samples of shape {array.shape} are not (T,) or (channels, T)")
-    if array.dtype == np.int16:
-        array = array.astype(np.float32) / 32768
-    elif not np.issubdtype(array.dtype, np.floating):
-        raise WavelexError(f"samples of type {array.dtype}; give float in [-1, 1] or int16")
-    array = np.atleast_2d(array.astype(np.float32))
-    if array.shape[0] == 0:
-        raise WavelexError("samples have no channels; give (T,) or (channels, T)")
-    if array.shape[0] > 64:
-        raise WavelexError(f"samples of shape {array.shape} would be {array.shape[0]} channels; give (channels, T), not (T, channels)")
-    check_finite(array, "samples")
-    return array

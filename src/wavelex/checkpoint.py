@@ -20,11 +20,13 @@ FORMAT = "wavelex-codec-1"
 
 
 def save_codec(path: Path, codec: Codec, name: str, notes: Mapping[str, object] | None = None, half: bool = True) -> None:
-    """Write weights and codebooks (float16 unless `half` is off) with design, arguments and notes in the header."""
+    """Write weights and codebooks (float16 where it holds them, unless `half` is off) with design, arguments and notes in the header."""
     tensors = {}
     for key, tensor in codec.state_dict().items():
         keep = tensor.detach().cpu().contiguous()
-        tensors[key] = keep.half() if half and keep.is_floating_point() else keep
+        small = keep.half() if half and keep.is_floating_point() else keep
+        # The running sums of a codebook can exceed what float16 holds.
+        tensors[key] = small if torch.isfinite(small).all() else keep
     header = {
         "format": FORMAT,
         "name": name,

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from wavelex.audio import BLOCK_SECONDS, Audio, Resampler, check_finite
+from wavelex.audio import BLOCK_SECONDS, Audio, Resampler, as_samples
 from wavelex.blocks import DecodedBlocks, EncodedBlocks, Source, SourceReader, fit
 from wavelex.decoders.base import Decoder
 from wavelex.encoders.base import Encoder
@@ -135,8 +135,7 @@ class Codec(nn.Module):
             return []
         padded = np.zeros((len(clips), 1, max(len(clip) for clip in clips)), np.float32)
         for row, clip in zip(padded, clips, strict=True):
-            check_finite(clip, "samples")
-            row[0, : len(clip)] = clip
+            row[0, : len(clip)] = as_samples(clip)[0]
         with torch.inference_mode():
             codes = self.quantizer.encode(self.latents(torch.from_numpy(padded).to(self._device)), count).cpu().numpy()
         return [
@@ -208,6 +207,10 @@ class Codec(nn.Module):
             raise WavelexError(
                 f"{name}: made with the weights {tokens.model} {tokens.weights_hash}, not {self.name} {self.weights_hash}; "
                 "decode with the model that encoded it (--model)"
+            )
+        if (tokens.sample_rate, tokens.hop_length) != (self.sample_rate, self.hop_length):
+            raise WavelexError(
+                f"{name}: says {tokens.sample_rate} Hz and hop {tokens.hop_length}, which {self.name} is not; encode it again"
             )
         check_codes(tokens.codes, tokens.codebook_sizes, name)
 

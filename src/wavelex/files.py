@@ -25,6 +25,8 @@ class replacing:
             raise WavelexError(f"{self.path}: is a folder; give the name of a file to write")
         if not folder.is_dir():
             raise WavelexError(f"{self.path}: its folder does not exist; create {folder} first")
+        if self.path.exists() and not self.path.is_file():
+            raise WavelexError(f"{self.path}: is a device or pipe, not a file; write to - for standard output")
         try:
             handle, name = tempfile.mkstemp(dir=folder, prefix=f".{self.path.name}.", suffix=self.path.suffix)
         except OSError as error:

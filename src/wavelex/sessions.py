@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from wavelex.audio import as_samples
 from wavelex.decoders.base import Decoder
 from wavelex.encoders.base import Encoder
 from wavelex.errors import WavelexError
@@ -27,15 +28,13 @@ class StreamEncoder:
 
     @torch.inference_mode()
     def push(self, samples: np.ndarray) -> np.ndarray:
-        """Samples (n,) or (streams, n) at the codec's rate -> codes (streams, codebooks, frames ready).
+        """Samples (n,) or (streams, n), float or int16, at the codec's rate -> codes (streams, codebooks, frames ready).
 
         Raises WavelexError for another number of streams or samples that are not finite.
         """
-        chunk = np.atleast_2d(samples)
+        chunk = as_samples(samples)
         if chunk.shape[0] != self.streams:
             raise WavelexError(f"a chunk of {chunk.shape[0]} streams for a session of {self.streams}")
-        if not np.isfinite(chunk).all():
-            raise WavelexError("samples hold NaN or infinite values; drop or repair that chunk")
         self._samples += chunk.shape[1]
         return self._advance(chunk, final=False)
 
@@ -49,7 +48,7 @@ class StreamEncoder:
         return codes
 
     def _advance(self, chunk: np.ndarray, final: bool) -> np.ndarray:
-        x = torch.from_numpy(np.ascontiguousarray(chunk, np.float32)).to(self._like.device)[:, None]
+        x = torch.from_numpy(chunk).to(self._like.device)[:, None]
         latents, self._state = self._encoder.step(x, self._state, final)
         # Silence appended at the end may complete frames beyond the last sample.
         wanted = -(-self._samples // self._encoder.hop_length) - self._frames

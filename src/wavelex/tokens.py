@@ -116,8 +116,10 @@ class AudioTokens:
     def to_ids(self, first: int = 0) -> np.ndarray:
         """One id a token for a language model, frame by frame, coarse first: (streams, frames * codebooks).
 
-        Codebook k has the ids from `first` + the sizes of the codebooks before it on.
+        Codebook k has the ids from `first` + the sizes of the codebooks before it on. Raises WavelexError for LOST frames.
         """
+        if (self.codes < 0).any():
+            raise WavelexError("lost frames have no ids; conceal or drop them first")
         shifted = self.codes + _offsets(self.codebook_sizes, first)[None, :, None]
         ids: np.ndarray = shifted.transpose(0, 2, 1).reshape(self.streams, -1)
         return ids
@@ -130,6 +132,8 @@ class AudioTokens:
         if ids.ndim != 2 or ids.shape[1] % self.codebooks:
             raise WavelexError(f"ids of shape {ids.shape} are not (streams, frames * {self.codebooks})")
         codes = ids.reshape(ids.shape[0], -1, self.codebooks).transpose(0, 2, 1) - _offsets(self.codebook_sizes, first)[None, :, None]
+        if codes.size and codes.min() < 0:
+            raise WavelexError(f"ids below {first} or of an earlier codebook; each must be of its own codebook's range")
         check_codes(codes, self.codebook_sizes, "ids")
         length = round(codes.shape[2] * self.hop_length * self.source_rate / self.sample_rate)
         return replace(self, codes=codes.astype(np.int64), length=length)

@@ -30,5 +30,12 @@ def test_the_envelope_decides_when_the_phase_is_lost() -> None:
     assert abs(find_delay(x, np.pad(noise * envelope, (640, 0)))) - 640 <= 160
 
 
+@pytest.mark.parametrize("count", [160, 300, 511, 700, 1023])
+def test_short_clips_align_too(count: int) -> None:
+    x = np.random.default_rng(0).standard_normal(count).astype(np.float32)
+    assert find_delay(x, x) == 0
+    assert find_delay(x, np.pad(x, (100, 0))) == 100
+
+
 def test_clips_too_short_to_align_are_left_alone() -> None:
     assert find_delay(np.ones(10), np.ones(12)) == 0

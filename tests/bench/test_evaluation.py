@@ -63,6 +63,17 @@ def test_metrics_refuse_in_words() -> None:
         stoi(np.zeros(1000, np.float32), np.zeros(1000, np.float32))
 
 
+def test_long_recordings_of_many_utterances_are_scored_in_pieces() -> None:
+    """The reference code of PESQ overruns its tables on more than 50 utterances."""
+    bursts = np.concatenate([np.concatenate([voice(0.5, seed=n % 3), np.zeros(8000, np.float32)]) for n in range(70)])
+    assert pesq_wideband(bursts, bursts) == pytest.approx(4.644, abs=0.01)
+
+
+def test_a_recording_without_samples_does_not_spoil_a_summary() -> None:
+    empty = score_clip("empty", Audio(np.zeros((1, 0), np.float32), 16000), copy)[0]
+    assert summarize("copy", [empty, empty]).scored == 0
+
+
 def test_rates_of_a_codec_are_those_of_its_codes(tiny: Codec, tmp_path: Path) -> None:
     write_audio(tmp_path / "a.wav", Audio(voice(2, 48000)[None], 48000))
     score = score_file(tmp_path / "a.wav", transcoder(tiny, 2))

@@ -9,7 +9,9 @@ import struct
 import subprocess
 import sys
 import tempfile
+import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +22,7 @@ from safetensors.torch import save_file
 
 import wavelex
 from wavelex.audio import Audio, read_audio, write_audio
+from wavelex.bitstream.container import Header
 from wavelex.checkpoint import read_tensors, save_codec
 from wavelex.cli import app
 from wavelex.tokens import AudioTokens
@@ -68,9 +71,10 @@ def clip(tmp_path: Path) -> Path:
 
 def test_encode_then_decode_gives_the_same_length_beside_the_input(run: Command, clip: Path) -> None:
     assert run("encode", clip).code == 0
-    clip.rename(clip.with_name("kept.wav"))
+    before = clip.read_bytes()
     assert run("decode", clip.with_suffix(".wlx")).code == 0
-    decoded = read_audio(clip)
+    assert clip.read_bytes() == before
+    decoded = read_audio(clip.with_name("clip.decoded.wav"))
     assert (len(decoded), decoded.sample_rate) == (int(1.2 * 22050), 22050)
 
 
@@ -118,7 +122,7 @@ def test_stereo_files(run: Command, tmp_path: Path) -> None:
     assert run("encode", tmp_path / "s.wav", "-o", tmp_path / "one.wlx").code == 0
     for name, channels in (("two", 2), ("one", 1)):
         assert run("decode", tmp_path / f"{name}.wlx").code == 0
-        assert read_audio(tmp_path / f"{name}.wav").samples.shape == (channels, 6400)
+        assert read_audio(tmp_path / f"{name}.decoded.wav").samples.shape == (channels, 6400)
 
 
 def test_decode_at_another_rate_and_fewer_codebooks(run: Command, clip: Path, tmp_path: Path) -> None:
@@ -152,15 +156,14 @@ def test_damage_is_told_and_salvaged(run: Command, tmp_path: Path) -> None:
     data = bytearray(coded.read_bytes())
     data[-1000] ^= 0xFF
     coded.write_bytes(data)
-    (tmp_path / "a.wav").unlink()
     assert "is damaged: its checksum does not match" in run("info", coded).out
     result = run("decode", coded)
     assert result.code == 2
     assert "a.wlx: block 3 of 4 (4.0 to 6.0 s) is damaged: its checksum does not match; decode the rest with --salvage" in result.err
-    assert not (tmp_path / "a.wav").exists()
+    assert not (tmp_path / "a.decoded.wav").exists()
     told = json.loads(run("decode", coded, "--salvage", "--json").out)
     assert told["lost_seconds"] == 2.0
-    heard = read_audio(tmp_path / "a.wav").samples[0]
+    heard = read_audio(tmp_path / "a.decoded.wav").samples[0]
     assert len(heard) == 7 * 16000
     assert not heard[4 * 16000 : 6 * 16000].any() and heard[: 4 * 16000].any() and heard[6 * 16000 + 500 :].any()
 
@@ -318,15 +321,17 @@ def test_unreadable_and_unwritable_places(run: Command, open_folder: Path, model
 def test_recordings_without_or_with_one_sample_are_coded(run: Command, tmp_path: Path, samples: int) -> None:
     soundfile.write(tmp_path / "a.wav", np.full(samples, 0.1), 16000)
     assert run("encode", tmp_path / "a.wav").code == 0
-    (tmp_path / "a.wav").unlink()
     assert run("decode", tmp_path / "a.wlx").code == 0
-    assert len(read_audio(tmp_path / "a.wav")) == samples
+    assert len(read_audio(tmp_path / "a.decoded.wav")) == samples
 
 
 def test_outputs_that_cannot_be_written(run: Command, clip: Path, tmp_path: Path) -> None:
     for target, words in [
         (tmp_path / "nowhere" / "x.wlx", "its folder does not exist; create"),
         (clip, "the output would overwrite it"),
+        (Path(os.path.relpath(clip)), "the output would overwrite it"),
+        (Path("/dev/null"), "is a device or pipe"),
+        (tmp_path / "x.nope" / "y", "its folder does not exist"),
         (Path("/proc/x.wlx"), "cannot be written"),
     ]:
         result = run("encode", clip, "-o", target)
@@ -351,7 +356,76 @@ def test_bad_token_files(run: Command, clip: Path, tmp_path: Path) -> None:
         result = run("decode", bad)
         assert result.code == 2 and result.err.count("\n") == 1, result.err
         assert "bad.wlx" in result.err and words in result.err
-        assert not bad.with_suffix(".wav").exists()
+        assert sorted(p.name for p in tmp_path.iterdir()) == ["bad.wlx", "clip.wav", "clip.wlx"]
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        "sample_rate",
+        "source_rate",
+        "hop_length",
+        "streams",
+        "block_frames",
+        "codebook_sizes",
+        "length",
+        "frames",
+        "source_rate high",
+        "model",
+    ],
+)
+def test_headers_with_a_right_checksum_and_silly_values(run: Command, tmp_path: Path, field: str) -> None:
+    values = {"sample_rate": 0, "source_rate": 0, "hop_length": 0, "streams": 0, "block_frames": 0, "codebook_sizes": (), "length": 2**50}
+    good = Header("tiny", "00112233aabbccdd", 16000, 320, 16000, 1, (1024,) * 8, 3200, 10)
+    if field == "model":
+        data = Header("xx", good.weights_hash, 16000, 320, 16000, 1, (1024,), 3200, 10).to_bytes()
+        data = data[:-6] + b"\xff\xfe"
+        data += struct.pack("<I", zlib.crc32(data))
+    elif field == "source_rate high":
+        data = replace(good, source_rate=2**32 - 1).to_bytes()
+    else:
+        data = replace(good, **{field: values.get(field, 2**50)}).to_bytes()
+    (tmp_path / "bad.wlx").write_bytes(data)
+    for words in (["decode"], ["decode", "--salvage"], ["info"]):
+        result = run(words[0], tmp_path / "bad.wlx", *words[1:])
+        assert result.code == 2 and result.err.count("\n") == 1, result.err
+        assert "bad.wlx: its header" in result.err
+    assert [p.name for p in tmp_path.iterdir()] == ["bad.wlx"]
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing(run: Command, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("wavelex.bitstream.container.Writer.write", full)
+    result = run("encode", clip)
+    assert result.code == 2 and result.err.count("\n") == 1 and "No space left on device" in result.err
+    assert [p.name for p in tmp_path.iterdir()] == ["clip.wav"]
+
+
+def test_roundtrip_of_a_folder_leaves_its_own_results_out(run: Command, clip: Path, tmp_path: Path) -> None:
+    for _ in range(2):
+        assert run("roundtrip", tmp_path).code == 0
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["clip.decoded.wav", "clip.wav"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--device", "nonsense"], "--device nonsense: cannot be used here"),
+        (["--batch", "0"], "setting batch is 0"),
+        (["--seed", "-1"], "setting seed is -1"),
+        (["--arguments", '{"dim": -4}'], "cannot be built with"),
+        (["--arguments", "[1]"], "give a JSON object"),
+        (["--design", "nothing"], "unknown design 'nothing'"),
+        (["--resume"], "holds no run to resume"),
+        (["--settings", "/nowhere.json"], "cannot be read as settings"),
+    ],
+)
+def test_training_that_cannot_begin_says_why(run: Command, clip: Path, tmp_path: Path, words: list[str], message: str) -> None:
+    result = run("train", "--data", clip.parent, "--out", tmp_path / "run", *words)
+    assert result.code == 2 and result.err.count("\n") == 1 and message in result.err, result.err
+    assert not list(tmp_path.glob("run/state*"))
 
 
 def test_codes_out_of_range_and_wrong_weights(run: Command, clip: Path, tmp_path: Path, model: Path) -> None:

@@ -54,14 +54,6 @@ def test_update_is_the_moving_average() -> None:
         torch.testing.assert_close(book.total[code], 0.9 * total[code] + 0.1 * mine.sum(0))
 
 
-def test_inputs_that_are_not_finite_teach_nothing() -> None:
-    book = Codebook(8, 2)
-    book.start(torch.randn(100, 2))
-    before = book.total.clone()
-    book.learn(torch.full((5, 2), torch.nan), torch.zeros(5, dtype=torch.long))
-    assert torch.equal(book.total, before)
-
-
 def test_nearest_is_the_euclidean_nearest() -> None:
     book = Codebook(50, 6)
     x = torch.randn(200, 6)

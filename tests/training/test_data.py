@@ -34,7 +34,7 @@ def test_packing_is_done_once_and_again_when_the_recordings_change(tmp_path: Pat
     assert PackedAudio(list_recordings(tmp_path), 16000, tmp_path / "cache", quiet).path != first.path
 
 
-@pytest.mark.parametrize("text", ["a.wav\nb.wav\n", "speaker\tpath\nx\ta.wav\ny\tb.wav\n"])
+@pytest.mark.parametrize("text", ["a.wav\nb.wav\n", "speaker\tpath\nx\ta.wav\n\ny\tb.wav\n"])
 def test_manifests(tmp_path: Path, text: str) -> None:
     (tmp_path / "list.tsv").write_text(text)
     assert list_recordings(tmp_path / "list.tsv") == [tmp_path / "a.wav", tmp_path / "b.wav"]
@@ -46,5 +46,11 @@ def test_nothing_to_train_on_is_told(tmp_path: Path) -> None:
     with pytest.raises(WavelexError, match="holds no audio"):
         list_recordings(tmp_path)
     (tmp_path / "c.wav").write_text("not audio")
+    write_audio(tmp_path / "a.wav", Audio(voice(1)[None], 16000))
+    with pytest.raises(WavelexError, match="not a manifest"):
+        list_recordings(tmp_path / "a.wav")
+    write_audio(tmp_path / "none.wav", Audio(np.zeros((1, 0), np.float32), 16000))
+    with pytest.raises(WavelexError, match="they hold no samples"):
+        PackedAudio([tmp_path / "none.wav"], 16000, tmp_path / "cache", quiet)
     with pytest.raises(WavelexError, match="none of the 1 recordings"):
         PackedAudio([tmp_path / "c.wav"], 16000, tmp_path / "cache", quiet)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -60,26 +61,29 @@ def test_a_run_leaves_state_weights_and_log(audio: PackedAudio, tmp_path: Path) 
     assert "hours" not in said.getvalue() and "x" in said.getvalue() and "codebooks in use" in said.getvalue()
 
 
-def test_a_stopped_run_is_saved_and_goes_on(audio: PackedAudio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_stopped_within_a_step_goes_on_as_if_unbroken(
+    audio: PackedAudio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
     unbroken = make_trainer(audio)
     for _ in range(6):
         unbroken.step()
     stopped = make_trainer(audio)
-    step = stopped.step
+    update = stopped._average
 
-    def stop_at_five() -> dict[str, float]:
-        if stopped.progress.step == 5:
-            raise KeyboardInterrupt
-        return step()
+    def signal_in_the_middle_of_step_five() -> None:
+        if stopped.progress.step == 4:
+            signal.raise_signal(number)
+        update()
 
-    monkeypatch.setattr(stopped, "step", stop_at_five)
+    monkeypatch.setattr(stopped, "_average", signal_in_the_middle_of_step_five)
     said = io.StringIO()
-    Run(stopped, [voice(2)], tmp_path / "run", Console(file=said)).train()
+    assert not Run(stopped, [voice(2)], tmp_path / "run", Console(file=said)).train()
     assert "stopped at step 5" in said.getvalue()
     resumed = make_trainer(audio)
     load_state(tmp_path / "run" / STATE, resumed)
     assert resumed.progress.step == 5
-    Run(resumed, [voice(2)], tmp_path / "run", Console(file=said)).train()
+    assert Run(resumed, [voice(2)], tmp_path / "run", Console(file=said)).train()
     for name, value in unbroken.codec.state_dict().items():
         assert torch.equal(value, resumed.codec.state_dict()[name]), name
 
@@ -100,15 +104,39 @@ def test_evaluation_scores_averages_and_leaves_training_as_it_was(audio: PackedA
     for _ in range(4):
         trainer.step()
     before = {name: value.clone() for name, value in trainer.codec.state_dict().items()}
-    trainer.swap_averages()
-    assert not torch.equal(trainer.codec.encoder.network.layers[0].linear.weight, before["encoder.network.layers.0.linear.weight"])
-    scores = evaluate(trainer.codec, [voice(2), np.zeros(16000, np.float32)], (0, 8))
-    trainer.swap_averages()
+    with trainer.averaged() as codec:
+        assert not torch.equal(codec.encoder.network.layers[0].linear.weight, before["encoder.network.layers.0.linear.weight"])
+        scores = evaluate(codec, [voice(2), np.zeros(16000, np.float32)], (0, 8))
     assert scores[8].clips == 1  # silence is not scored, and is not counted as scored
     assert 1.0 <= scores[8].pesq <= 4.7
     assert trainer.codec.training
-    for name, value in before.items():
-        torch.testing.assert_close(trainer.codec.state_dict()[name], value)
+    assert all(torch.equal(trainer.codec.state_dict()[name], value) for name, value in before.items())
+
+
+def test_a_failure_during_evaluation_leaves_the_weights_alone(audio: PackedAudio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer, unbroken = make_trainer(audio), make_trainer(audio)
+    for _ in range(3):
+        unbroken.step()
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("wavelex.training.run.evaluate", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        Run(trainer, [voice(2)], tmp_path / "run", Console(file=io.StringIO())).train()
+    resumed = make_trainer(audio)
+    load_state(tmp_path / "run" / STATE, resumed)
+    assert all(torch.equal(value, resumed.codec.state_dict()[name]) for name, value in unbroken.codec.state_dict().items())
+
+
+def test_a_run_that_fails_before_its_first_step_leaves_no_state(
+    audio: PackedAudio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = make_trainer(audio)
+    monkeypatch.setattr(trainer, "_batch", lambda step: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        Run(trainer, [], tmp_path / "run", Console(file=io.StringIO())).train()
+    assert not (tmp_path / "run" / STATE).exists()
 
 
 def test_without_held_out_clips_nothing_is_scored(audio: PackedAudio, tmp_path: Path) -> None:

@@ -35,7 +35,8 @@ def find_delay(original: np.ndarray, decoded: np.ndarray) -> int:
 
 
 def _correlation(a: np.ndarray, b: np.ndarray, longest: int) -> tuple[np.ndarray, np.ndarray]:
-    size = 1 << (len(a) + len(b)).bit_length()
+    # Room for the lags on both sides, so that none wraps around.
+    size = 1 << (len(a) + len(b) + 2 * longest).bit_length()
     product = np.fft.irfft(np.fft.rfft(b, size) * np.conj(np.fft.rfft(a, size)), size)
     lags = np.arange(-longest, longest + 1)
     return lags, product[lags] / (np.linalg.norm(a) * np.linalg.norm(b) + 1e-9)

@@ -85,7 +85,8 @@ class Summary:
     speed: float
 
     def as_row(self) -> dict[str, object]:
-        return asdict(self)
+        """Its fields for JSON, which has no NaN."""
+        return {name: None if value != value else value for name, value in asdict(self).items()}
 
 
 def summarize(system: str, scores: list[ClipScore]) -> Summary:
@@ -99,7 +100,7 @@ def summarize(system: str, scores: list[ClipScore]) -> Summary:
         sum(s.bits for s in scores) / max(seconds, 1e-9) / 1000,
         _mean([s.pesq for s in scored if s.pesq is not None]),
         _mean([s.stoi for s in scored if s.stoi is not None]),
-        seconds / max(sum(s.seconds / s.speed for s in scores), 1e-9),
+        seconds / max(sum(s.seconds / s.speed for s in scores if s.speed), 1e-9),
     )
 
 

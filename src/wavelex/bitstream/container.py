@@ -19,6 +19,9 @@ from wavelex.errors import WavelexError
 MAGIC = b"WLX\x1a"
 VERSION = 1
 BLOCK_FRAMES = 100
+MOST_MISSING = 1_000_000
+"""Blocks; a header that promises more than that beyond the end of the file is not worth filling with silence."""
+HIGHEST_RATE = 1_000_000
 _PREFIX = struct.Struct("<4sBH")
 _FIXED = struct.Struct("<8sIIIBBHQQ")
 _CRC = struct.Struct("<I")
@@ -129,6 +132,10 @@ class Reader:
             size = packed_size(frames, header.streams, header.bits)
             data = self._source.read(size + _CRC.size)
             if len(data) < size + _CRC.size:
+                if not data and block and header.block_count - block > MOST_MISSING:
+                    raise WavelexError(
+                        f"{self.name}: {header.block_count - block} of its {header.block_count} blocks are missing; copy it again"
+                    )
                 yield frames, Damage(block, "missing: the file ends before it")
             elif _CRC.unpack(data[size:])[0] != _checksum(block, data[:size]):
                 yield frames, Damage(block, "damaged: its checksum does not match")
@@ -147,8 +154,12 @@ class Reader:
                     raise WavelexError(f"{self.name}: {self.describe(block)}; decode the rest with --salvage")
                 block = np.full((header.streams, len(header.codebook_sizes), frames), -1, np.int64)
             yield block
-        if self._source.read(1) and not salvage:
-            raise WavelexError(f"{self.name}: has bytes after its last block; it was changed after writing (--salvage ignores them)")
+        if not salvage and (excess := self.excess()):
+            raise WavelexError(f"{self.name}: {excess} (--salvage ignores them)")
+
+    def excess(self) -> str | None:
+        """What is wrong after the last block, once all blocks are read."""
+        return "has bytes after its last block; it was changed after writing" if self._source.read(1) else None
 
     def describe(self, damage: Damage) -> str:
         """Where and how, for people."""
@@ -176,7 +187,32 @@ def _read_header(source: BinaryIO, name: str) -> Header:
         raise WavelexError(f"{name}: ends inside its header; copy it again")
     if _CRC.unpack(body[size:])[0] != zlib.crc32(prefix + body[:size]):
         raise WavelexError(f"{name}: its header is damaged (checksum); copy it again")
-    weights, rate, hop, source_rate, streams, codebooks, block_frames, length, frames = _FIXED.unpack_from(body)
-    sizes = struct.unpack_from(f"<{codebooks}I", body, _FIXED.size)
-    model = body[_FIXED.size + 4 * codebooks + 1 : size].decode()
-    return Header(model, weights.hex(), rate, hop, source_rate, streams, sizes, length, frames, block_frames)
+    try:
+        weights, rate, hop, source_rate, streams, codebooks, block_frames, length, frames = _FIXED.unpack_from(body)
+        sizes = struct.unpack_from(f"<{codebooks}I", body, _FIXED.size)
+        model = body[_FIXED.size + 4 * codebooks + 1 : size].decode()
+    except (struct.error, UnicodeDecodeError) as error:
+        raise WavelexError(f"{name}: its header is not that of version {VERSION} ({error}); encode the recording again") from error
+    header = Header(model, weights.hex(), rate, hop, source_rate, streams, sizes, length, frames, block_frames)
+    if silly := _silly(header):
+        raise WavelexError(f"{name}: its header says {silly}; encode the recording again")
+    return header
+
+
+def _silly(header: Header) -> str | None:
+    """What no encoder can have meant, in a header whose checksum is right."""
+    for field in ("sample_rate", "source_rate"):
+        if not 100 <= getattr(header, field) <= HIGHEST_RATE:
+            return f"{field} {getattr(header, field)}"
+    for field in ("hop_length", "streams", "block_frames"):
+        if not getattr(header, field):
+            return f"{field} 0"
+    if not header.codebook_sizes:
+        return "no codebooks"
+    if not all(2 <= size <= 1 << 24 for size in header.codebook_sizes):
+        return f"codebooks of {header.codebook_sizes} codes"
+    expected = header.length * header.sample_rate / header.source_rate / header.hop_length
+    # Resampling may end a sample early or late.
+    if abs(header.frames - expected) > 2:
+        return f"{header.length} samples in {header.frames} frames"
+    return None

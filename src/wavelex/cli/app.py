@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from typing import Annotated
 
@@ -36,6 +37,8 @@ app.command()(demo.demo)
 
 def main() -> None:
     """Run the command line; a WavelexError is one line on standard error and exit code 2."""
+    # Being told to stop unwinds as Ctrl-C does, so that temporary files go and what is done stays.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         app()
     except WavelexError as error:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+import soundfile
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -54,6 +56,9 @@ def plan(inputs: Sequence[Path], out: Path | None, ending: str, find: Callable[[
     there is nothing to do or two inputs would write one file.
     """
     jobs: list[Job] = []
+    for path in inputs:
+        if len(path.name) > 255:
+            raise WavelexError(f"{path.name[:40]}...: no file can have so long a name; check the quoting")
     several = len(inputs) > 1 or any(path.is_dir() for path in inputs)
     if several and out is not None and str(out) == STANDARD_STREAM:
         raise WavelexError("several inputs cannot go to standard output; give a folder with --out")
@@ -73,16 +78,28 @@ def plan(inputs: Sequence[Path], out: Path | None, ending: str, find: Callable[[
             jobs.append(Job(path, out / path.with_suffix(ending).name))
         else:
             jobs.append(Job(path, out))
-    targets = [job.target for job in jobs if str(job.target) != STANDARD_STREAM]
-    for job in jobs:
-        if targets.count(job.target) > 1:
-            raise WavelexError(f"{job.target}: two inputs would be written to it; give them different names")
-        if job.target == job.source and str(job.source) != STANDARD_STREAM:
-            raise WavelexError(f"{job.source}: the output would overwrite it; choose another place with --out")
+    targets = Counter(job.target.resolve() for job in jobs if str(job.target) != STANDARD_STREAM)
+    sources = {job.source.resolve() for job in jobs if str(job.source) != STANDARD_STREAM}
+    for target, times in targets.items():
+        if times > 1:
+            raise WavelexError(f"{target}: two inputs would be written to it; give them different names")
+        if target in sources:
+            raise WavelexError(f"{target}: the output would overwrite it; choose another place with --out")
     if several:
         for target in targets:
-            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                target.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise WavelexError(f"{target.parent}: cannot be made ({error.strerror}); choose another --out") from error
     return jobs
+
+
+def is_file(path: Path) -> bool:
+    """Whether it is there and a file; a name that no file can have is not."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def run_jobs(jobs: Sequence[Job], work: Callable[[Job], dict[str, Any]], tell: Callable[[dict[str, Any]], str], as_json: bool) -> None:
@@ -103,6 +120,12 @@ def run_jobs(jobs: Sequence[Job], work: Callable[[Job], dict[str, Any]], tell: C
             except WavelexError as error:
                 failed += 1
                 print(f"wavelex: {error}", file=sys.stderr)
+            except BrokenPipeError:
+                raise
+            except (OSError, soundfile.LibsndfileError, MemoryError) as error:
+                failed += 1
+                reason = getattr(error, "strerror", None) or str(error) or "out of memory"
+                print(f"wavelex: {job.source} -> {job.target}: {reason}; make room or choose another place", file=sys.stderr)
             except KeyboardInterrupt:
                 print(f"wavelex: stopped; {done} of {len(jobs)} files are done", file=sys.stderr)
                 raise typer.Exit(130) from None

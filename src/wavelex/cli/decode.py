@@ -32,12 +32,17 @@ def decode(
     salvage: Annotated[bool, typer.Option(help="Decode what is intact of a damaged file, with silence for the rest.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Decode .wlx files to recordings of exactly the encoded length."""
+    """Decode .wlx files to recordings of exactly the encoded length (NAME.decoded.wav unless --out says where)."""
     if sample_rate is not None and not 1000 <= sample_rate <= 768_000:
         raise WavelexError(f"--sample-rate {sample_rate}: give hertz, from 1000 to 768000")
-    jobs = plan(inputs, out, ".wav", lambda folder: sorted(folder.rglob("*.wlx")))
+    jobs = plan(inputs, out, ".wav" if out else ".decoded.wav", find_tokens)
     codec = load(model)
     run_jobs(jobs, lambda job: decode_file(codec, job, codebooks, sample_rate, salvage), _tell, as_json)
+
+
+def find_tokens(folder: Path) -> list[Path]:
+    """Token files below a folder, in a fixed order."""
+    return sorted(path for path in folder.rglob("*.wlx") if not path.name.startswith("."))
 
 
 def decode_file(codec: Codec, job: Job, codebooks: int | None, sample_rate: int | None, salvage: bool) -> dict[str, Any]:
@@ -45,7 +50,7 @@ def decode_file(codec: Codec, job: Job, codebooks: int | None, sample_rate: int 
     begun = time.perf_counter()
     standard = str(job.source) == STANDARD_STREAM
     name = "standard input" if standard else str(job.source)
-    with spooled(sys.stdin.buffer) if standard else open_wlx(job.source) as source:
+    with spooled(getattr(sys.stdin, "buffer", None)) if standard else open_wlx(job.source) as source:
         reader = Reader(source, name)
         described = AudioTokens.from_header(
             reader.header, np.zeros((reader.header.streams, len(reader.header.codebook_sizes), 0), np.int64)

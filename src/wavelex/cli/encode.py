@@ -14,6 +14,7 @@ from wavelex.bitstream.container import Writer
 from wavelex.blocks import EncodedBlocks, SourceReader
 from wavelex.cli.common import STANDARD_STREAM, BitrateText, Codebooks, Job, Json, Model, Out, parse_bitrate, plan, run_jobs
 from wavelex.codec import Codec
+from wavelex.errors import WavelexError
 from wavelex.files import replacing
 from wavelex.hub import DEFAULT_MODEL, load
 
@@ -37,7 +38,7 @@ def encode(
 def encode_file(codec: Codec, job: Job, codebooks: int, per_channel: bool) -> dict[str, Any]:
     """Encode one file block by block, in memory that does not grow with its length."""
     begun = time.perf_counter()
-    source: Path | BinaryIO = spooled(sys.stdin.buffer) if str(job.source) == STANDARD_STREAM else job.source
+    source: Path | BinaryIO = spooled(getattr(sys.stdin, "buffer", None)) if str(job.source) == STANDARD_STREAM else job.source
     with SourceReader(source, codec.sample_rate) as opened:
         if str(job.target) == STANDARD_STREAM:
             with tempfile.TemporaryFile() as buffer:
@@ -64,8 +65,10 @@ def encode_file(codec: Codec, job: Job, codebooks: int, per_channel: bool) -> di
     }
 
 
-def spooled(stream: BinaryIO) -> BinaryIO:
-    """A standard stream as a file that can be sought in, as audio headers need."""
+def spooled(stream: BinaryIO | None) -> BinaryIO:
+    """A standard stream as a file that can be sought in, as audio headers need. Raises WavelexError when it is closed."""
+    if stream is None:
+        raise WavelexError("standard input is closed; pipe something into it")
     held = tempfile.SpooledTemporaryFile(max_size=1 << 24)  # noqa: SIM115 - read after this returns
     while chunk := stream.read(1 << 20):
         held.write(chunk)

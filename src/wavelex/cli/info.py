@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from wavelex.bitstream.container import MAGIC, Damage, Reader
-from wavelex.cli.common import Json
+from wavelex.cli.common import Json, is_file
 from wavelex.errors import WavelexError
 from wavelex.hub import DEFAULT_MODEL, load
 from wavelex.tokens import open_wlx
@@ -21,7 +21,7 @@ def info(
 ) -> None:
     """Describe a token file (and check all of it) or a model."""
     path = Path(target)
-    if path.is_file():
+    if is_file(path):
         with open_wlx(path) as source:
             is_tokens = source.read(4) == MAGIC
         if is_tokens or path.suffix == ".wlx":
@@ -35,6 +35,7 @@ def describe_file(path: Path) -> dict[str, Any]:
     with open_wlx(path) as source:
         reader = Reader(source, str(path))
         damaged = [reader.describe(block) for _, block in reader.blocks() if isinstance(block, Damage)]
+        damaged += filter(None, [reader.excess()])
     header = reader.header
     seconds = header.length / header.source_rate
     size = path.stat().st_size

@@ -7,10 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
+from wavelex.audio import find_audio
 from wavelex.cli.common import BitrateText, Codebooks, Job, Json, Model, Out, parse_bitrate, plan, run_jobs
 from wavelex.codec import Codec
 from wavelex.errors import WavelexError
 from wavelex.hub import DEFAULT_MODEL, load
+
+ENDING = ".decoded.wav"
 
 
 def roundtrip(
@@ -24,7 +27,7 @@ def roundtrip(
     """Encode and decode; write the decoded WAV (NAME.decoded.wav) and print rate, speed, PESQ and STOI."""
     if any(str(path) == "-" for path in inputs):
         raise WavelexError("roundtrip needs files; use encode and decode for standard input")
-    jobs = plan(inputs, out, ".decoded.wav")
+    jobs = plan(inputs, out, ENDING, lambda folder: [path for path in find_audio(folder) if not path.name.endswith(ENDING)])
     codec = load(model)
     count = codec.choose_codebooks(codebooks, parse_bitrate(bitrate))
     run_jobs(jobs, lambda job: _roundtrip(codec, job, count), _tell, as_json)

@@ -28,7 +28,7 @@ def train(
     dev_clips: Annotated[int, typer.Option(help="How many of them.")] = 16,
     init: Annotated[Path | None, typer.Option(help="Begin from the weights of this checkpoint.")] = None,
     init_step: Annotated[int | None, typer.Option(help="Step to count from with --init (default: the first with codes).")] = None,
-    resume: Annotated[bool, typer.Option(help="Continue the run in --out exactly where it stopped.")] = False,
+    resume: Annotated[bool, typer.Option(help="Continue the run in --out exactly where it stopped, with its settings.")] = False,
     autoencoder_steps: Annotated[int | None, typer.Option(help="Steps before codes are put in.")] = None,
     code_steps: Annotated[int | None, typer.Option(help="Steps with codes.")] = None,
     adversarial_steps: Annotated[int | None, typer.Option(help="Steps with codes and discriminators.")] = None,
@@ -38,13 +38,13 @@ def train(
     settings_json: Annotated[Path | None, typer.Option("--settings", help="JSON file with any of the other settings.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the weights and of the data order.")] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda or mps.")] = "cpu",
-    threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
 ) -> None:
     """Train a codec. Ctrl-C saves; --resume continues; the best weights are OUT/best.safetensors."""
     # Imported late: TensorBoard, pesq and pystoi are in the train extra.
     from wavelex.training.evaluate import held_out_clips
     from wavelex.training.run import STATE, Run
-    from wavelex.training.state import continue_from_weights, load_state
+    from wavelex.training.state import continue_from_weights, load_state, stored_settings
     from wavelex.training.trainer import Trainer
 
     console = Console()
@@ -59,18 +59,30 @@ def train(
         "learning_rate": learning_rate,
         "seed": seed,
     }
-    settings = replace(_settings(settings_json), **{k: v for k, v in given.items() if v is not None})
+    if resume and not (out / STATE).exists():
+        raise WavelexError(f"{out}: holds no run to resume; leave --resume away to begin one")
+    settings = stored_settings(out / STATE) if resume else Settings()
+    if settings_json:
+        settings = settings.changed(_read(settings_json))
+    settings = replace(settings, **{k: v for k, v in given.items() if v is not None})
     started = load_codec(init) if init else None
     torch.manual_seed(settings.seed)
     codec = build(started.design, started.arguments) if started else build(design, _arguments(arguments))
     paths = list_recordings(data)
+    try:
+        (out / "cache").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WavelexError(f"{out}: cannot be made ({error.strerror}); choose another --out") from error
     with Progress(console=console, transient=True) as bar:
         line = bar.add_task("reading recordings", total=len(paths))
         audio = PackedAudio(paths, codec.sample_rate, out / "cache", lambda done: bar.update(line, completed=done))
     for message in audio.skipped:
         console.print(f"[yellow]left out: {message}")
     clips = held_out_clips(list_recordings(dev), codec.sample_rate, dev_clips) if dev else []
-    trainer = Trainer(codec, settings, audio, torch.device(device))
+    try:
+        trainer = Trainer(codec, settings, audio, torch.device(device))
+    except (RuntimeError, AssertionError) as error:
+        raise WavelexError(f"--device {device}: cannot be used here ({str(error).splitlines()[0]})") from error
     if resume:
         load_state(out / STATE, trainer)
     elif (out / STATE).exists():
@@ -79,19 +91,15 @@ def train(
         continue_from_weights(started, trainer, settings.autoencoder_steps if init_step is None else init_step)
     parameters = sum(p.numel() for p in codec.parameters())
     console.print(f"{design}: {parameters / 1e6:.2f} M parameters, {audio.hours:.2f} h of recordings, {settings.steps} steps")
-    Run(trainer, clips, out, console).train()
+    if not Run(trainer, clips, out, console).train():
+        raise typer.Exit(130)
 
 
-def _settings(path: Path | None) -> Settings:
-    if path is None:
-        return Settings()
+def _read(path: Path) -> str:
     try:
-        values = json.loads(path.read_text())
-        weights = values.pop("reconstruction", {})
-        defaults = Settings()
-        return replace(defaults, **values, reconstruction=replace(defaults.reconstruction, **weights))
-    except (OSError, ValueError, TypeError) as error:
-        raise WavelexError(f"{path}: not usable as settings ({error})") from error
+        return path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise WavelexError(f"{path}: cannot be read as settings; give a JSON file") from error
 
 
 def _arguments(text: str) -> dict[str, object]:

@@ -19,7 +19,7 @@ def build(design: str, arguments: Mapping[str, Any] | None = None) -> Codec:
         raise WavelexError(f"unknown design {design!r}; this version knows {', '.join(sorted(DESIGNS))}")
     try:
         codec = DESIGNS[design](**arguments)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError, ZeroDivisionError) as error:
         raise WavelexError(f"design {design} cannot be built with {arguments}: {error}") from error
     codec.design, codec.arguments = design, arguments
     return codec

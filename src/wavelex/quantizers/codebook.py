@@ -56,8 +56,7 @@ class Codebook(nn.Module):
     @torch.no_grad()
     def learn(self, x: Tensor, indices: Tensor) -> None:
         """One moving-average step on inputs x (n, dim) that won `indices` (n,), then revival of dead vectors."""
-        # A batch that is not finite is skipped by the trainer; it must not have reached the averages by then.
-        if not len(x) or not torch.isfinite(x.sum()):
+        if not len(x):
             return
         counts, sums = self._tally(x, indices)
         self.usage.lerp_(counts, 1 - self.decay)

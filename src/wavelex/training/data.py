@@ -25,10 +25,13 @@ def list_recordings(source: Path) -> list[Path]:
     if source.is_dir():
         paths = find_audio(source)
     elif source.is_file():
-        with source.open(encoding="utf-8", newline="") as lines:
-            rows = list(csv.reader(lines, delimiter="\t"))
+        try:
+            with source.open(encoding="utf-8", newline="") as lines:
+                rows = [row for row in csv.reader(lines, delimiter="\t") if row]
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise WavelexError(f"{source}: not a manifest; give a folder of recordings or a text file with a path a line") from error
         column = rows[0].index("path") if rows and "path" in rows[0] else None
-        names = [row[column] for row in rows[1:]] if column is not None else [row[0] for row in rows if row]
+        names = [row[column] for row in rows[1:] if len(row) > column] if column is not None else [row[0] for row in rows]
         paths = [source.parent / name for name in names]
     else:
         raise WavelexError(f"{source}: no such folder or manifest")
@@ -50,7 +53,8 @@ class PackedAudio:
         self.skipped: list[str] = described["skipped"]
         self.sample_rate = sample_rate
         if not self.path.stat().st_size:
-            raise WavelexError(f"none of the {len(paths)} recordings could be read; the first: {self.skipped[0]}")
+            why = self.skipped[0] if self.skipped else "they hold no samples"
+            raise WavelexError(f"none of the {len(paths)} recordings could be read; the first: {why}")
         self.samples = np.memmap(self.path, np.int16, mode="r")
 
     def _pack(self, paths: list[Path], sample_rate: int, index: Path, progress: Callable[[int], None]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import signal
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +23,31 @@ STATE, BEST, LATEST, LOG = "state.safetensors", "best.safetensors", "latest.safe
 COLLAPSED = 0.3
 
 
+class StopRequests:
+    """Notes Ctrl-C and SIGTERM, to be acted on between steps: a step cut in half could not be resumed exactly.
+
+    A second Ctrl-C interrupts at once. Outside the main thread, where signals cannot be caught, nothing is noted.
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def __enter__(self) -> StopRequests:
+        self._before = {}
+        if threading.current_thread() is threading.main_thread():
+            self._before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, frame: object) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+
+
 class Run:
     """Trains until the settings' last step or Ctrl-C; either way the state is on disk when it returns.
 
@@ -33,12 +59,11 @@ class Run:
         self.trainer, self.clips, self.out, self.console = trainer, clips, out, console
         out.mkdir(parents=True, exist_ok=True)
 
-    def train(self) -> None:
+    def train(self) -> bool:
+        """Whether the last step was reached; False when the run was stopped."""
         from torch.utils.tensorboard import SummaryWriter
 
         trainer, settings = self.trainer, self.trainer.settings
-        # A run in the background is told to stop by SIGTERM; that saves as Ctrl-C does.
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
         board = SummaryWriter(str(self.out / "tensorboard"))  # type: ignore[no-untyped-call]
         columns = (
             TextColumn("step {task.completed:.0f}/{task.total:.0f}"),
@@ -46,11 +71,12 @@ class Run:
             TextColumn("{task.description}"),
             TimeRemainingColumn(),
         )
+        begun_at = trainer.progress.step
         try:
-            with Progress(*columns, console=self.console) as bar:
+            with StopRequests() as stop, Progress(*columns, console=self.console) as bar:
                 line = bar.add_task("", total=settings.steps, completed=trainer.progress.step)
                 since, started = trainer.progress.samples_seen, time.perf_counter()
-                while trainer.progress.step < settings.steps:
+                while trainer.progress.step < settings.steps and not stop.asked:
                     begun = time.perf_counter()
                     losses = trainer.step()
                     trainer.progress.seconds += time.perf_counter() - begun
@@ -74,12 +100,16 @@ class Run:
                         self._evaluate(board)
                     if step % settings.save_every == 0:
                         save_state(self.out / STATE, trainer)
-        except KeyboardInterrupt:
-            self.console.print(f"stopped at step {trainer.progress.step}; continue with --resume")
         finally:
-            save_state(self.out / STATE, trainer)
-            self._export(LATEST)
+            # A run that failed before its first step leaves nothing that a corrected one would have to step over.
+            if trainer.progress.step > begun_at:
+                save_state(self.out / STATE, trainer)
+                self._export(LATEST)
             board.close()  # type: ignore[no-untyped-call]
+        finished = trainer.progress.step >= settings.steps
+        if not finished:
+            self.console.print(f"stopped at step {trainer.progress.step}; continue with --resume")
+        return finished
 
     @property
     def hours(self) -> float:
@@ -88,9 +118,8 @@ class Run:
     def _evaluate(self, board: object) -> None:
         trainer = self.trainer
         quantizes = trainer.settings.quantizes(trainer.progress.step - 1)
-        trainer.swap_averages()
-        scores = evaluate(trainer.codec, self.clips, (0, *CODEBOOK_COUNTS) if quantizes else (0,))
-        trainer.swap_averages()
+        with trainer.averaged() as codec:
+            scores = evaluate(codec, self.clips, (0, *CODEBOOK_COUNTS) if quantizes else (0,))
         if quantizes:
             self._report_codebooks()
         row = {
@@ -121,10 +150,9 @@ class Run:
 
     def _export(self, name: str) -> None:
         trainer = self.trainer
-        trainer.swap_averages()
         notes: Mapping[str, object] = {"step": trainer.progress.step, "hours": round(self.hours, 3)}
-        save_codec(self.out / name, trainer.codec, trainer.codec.design.replace("_", "-"), notes)
-        trainer.swap_averages()
+        with trainer.averaged() as codec:
+            save_codec(self.out / name, codec, codec.design.replace("_", "-"), notes)
 
 
 def _mean_pesq(scores: dict[int, Score]) -> float:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import asdict, dataclass, field, replace
 
+from wavelex.errors import WavelexError
 from wavelex.objectives.reconstruction import ReconstructionWeights
 
 
@@ -39,6 +41,42 @@ class Settings:
     evaluate_every: int = 1000
     save_every: int = 250
     log_every: int = 50
+
+    def __post_init__(self) -> None:
+        """Raises WavelexError for values that no run can have."""
+        counts = ("autoencoder_steps", "code_steps", "adversarial_steps", "warmup", "seed")
+        positive = ("batch", "segment_seconds", "learning_rate", "clip", "kmeans_batches", "evaluate_every", "save_every", "log_every")
+        for name in (*counts, *positive):
+            value, least = getattr(self, name), "0 or more" if name in counts else "more than 0"
+            if value < 0 or (name in positive and not value):
+                raise WavelexError(f"setting {name} is {value}; it must be {least}")
+        if not self.prefix_odds or min(self.prefix_odds) < 0 or not sum(self.prefix_odds):
+            raise WavelexError(f"setting prefix_odds is {self.prefix_odds}; give a chance for each number of codebooks")
+        windows = {*self.reconstruction.mel_bands, *self.reconstruction.complex_windows}
+        if not windows.issuperset(self.discriminator_windows):
+            raise WavelexError(f"setting discriminator_windows is {self.discriminator_windows}; choose from the losses' {sorted(windows)}")
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), sort_keys=True)
+
+    def changed(self, text: str) -> Settings:
+        """These settings with those of a JSON object, as `to_json` writes it or a part of it.
+
+        Raises WavelexError for what is not a JSON object, unknown names and values that do not fit.
+        """
+        try:
+            values = json.loads(text)
+            weights = values.pop("reconstruction", {})
+            if "mel_bands" in weights:
+                weights["mel_bands"] = {int(window): int(count) for window, count in weights["mel_bands"].items()}
+            if "complex_windows" in weights:
+                weights["complex_windows"] = tuple(weights["complex_windows"])
+            for name in ("betas", "prefix_odds", "discriminator_windows"):
+                if name in values:
+                    values[name] = tuple(values[name])
+            return replace(self, **values, reconstruction=replace(self.reconstruction, **weights))
+        except (ValueError, TypeError, AttributeError) as error:
+            raise WavelexError(f"not usable as settings: {error}") from error
 
     @property
     def steps(self) -> int:

@@ -14,6 +14,7 @@ from wavelex.checkpoint import read_tensors
 from wavelex.codec import Codec
 from wavelex.errors import WavelexError
 from wavelex.files import replacing
+from wavelex.training.settings import Settings
 from wavelex.training.trainer import Progress, Trainer
 
 FORMAT = "wavelex-training-1"
@@ -31,10 +32,16 @@ def save_state(path: Path, trainer: Trainer) -> None:
         "format": FORMAT,
         "design": json.dumps([trainer.codec.design, trainer.codec.arguments], sort_keys=True),
         "progress": json.dumps(asdict(trainer.progress)),
-        "settings": json.dumps(asdict(trainer.settings), sort_keys=True),
+        "settings": trainer.settings.to_json(),
+        "audio": trainer.audio.path.name,
     }
     with replacing(path) as temporary:
         save_file({key: t.detach().cpu().contiguous().clone() for key, t in tensors.items()}, temporary, metadata=header)
+
+
+def stored_settings(path: Path) -> Settings:
+    """The settings of a saved run."""
+    return Settings().changed(read_tensors(path)[0].get("settings", "{}"))
 
 
 def load_state(path: Path, trainer: Trainer) -> None:
@@ -44,6 +51,8 @@ def load_state(path: Path, trainer: Trainer) -> None:
         raise WavelexError(f"{path}: not the state of a training run ({header.get('format', 'no format given')})")
     if header["design"] != json.dumps([trainer.codec.design, trainer.codec.arguments], sort_keys=True):
         raise WavelexError(f"{path}: the run is of another design or other arguments: {header['design']}")
+    if header["audio"] != trainer.audio.path.name:
+        raise WavelexError(f"{path}: the run was on other recordings, or they have changed; begin a new one with --init")
     trainer.codec.load_state_dict(_under("codec", tensors))
     trainer.discriminators.load_state_dict(_under("discriminators", tensors))
     for name, value in _under("averages", tensors).items():

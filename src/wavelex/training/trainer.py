@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,9 +43,6 @@ class Trainer:
         self.discriminator_optimizer = _adamw(self.discriminators.parameters(), settings.discriminator_rate, settings)
         self.averages = {name: p.detach().clone() for name, p in codec.named_parameters()}
         self.progress = Progress()
-        unsupported = set(settings.discriminator_windows) - set(self.objective.spectra.windows)
-        if unsupported:
-            raise ValueError(f"discriminator windows {sorted(unsupported)} are not among the objective's")
 
     def step(self) -> dict[str, float]:
         """One update on the next batch; gives the losses by name, or {} when the step was skipped for not being finite."""
@@ -66,6 +64,8 @@ class Trainer:
 
     def _update(self, original: Tensor) -> dict[str, float]:
         settings = self.settings
+        # Codebooks learn in the forward pass; a step that turns out not to be finite must not have taught them.
+        codebooks = {name: value.clone() for name, value in self.codec.quantizer.state_dict().items()}
         quantize, adversarial = settings.quantizes(self.progress.step), settings.is_adversarial(self.progress.step)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=settings.bfloat16):
             decoded, quantized = self.codec(original, self._prefixes(len(original)), quantize)
@@ -83,6 +83,7 @@ class Trainer:
         total.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(self.codec.parameters(), settings.clip)
         if not (torch.isfinite(total) and torch.isfinite(norm)):
+            self.codec.quantizer.load_state_dict(codebooks)
             return {}
         self.optimizer.step()
         self._average()
@@ -130,19 +131,27 @@ class Trainer:
         for name, parameter in self.codec.named_parameters():
             self.averages[name].lerp_(parameter, 1 - decay)
 
+    @contextmanager
+    def averaged(self) -> Iterator[Codec]:
+        """The codec with its running averages for weights; the weights themselves are back afterwards, whatever happens."""
+        held = {name: p.detach().clone() for name, p in self.codec.named_parameters()}
+        try:
+            self._set_weights(self.averages)
+            yield self.codec
+        finally:
+            self._set_weights(held)
+
     @torch.no_grad()
-    def swap_averages(self) -> None:
-        """Exchange the codec's weights with their running averages; call again to change back."""
+    def _set_weights(self, values: dict[str, Tensor]) -> None:
         for name, parameter in self.codec.named_parameters():
-            held = parameter.clone()
-            parameter.copy_(self.averages[name])
-            self.averages[name].copy_(held)
+            parameter.copy_(values[name])
 
     def codebook_health(self) -> list[tuple[float, float]]:
         """Share of codes in use and perplexity of each codebook, from its running counts."""
         health = []
         for counts in self.codec.quantizer.usage():
-            share = (counts / counts.sum()).double()
+            counts = counts.detach().cpu().double()
+            share = counts / counts.sum()
             in_use = float((counts > 0.05 * counts.mean()).double().mean())
             entropy = -(share * share.clamp(min=1e-12).log()).sum()
             health.append((in_use, float(np.exp(float(entropy)))))
