@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hypothesis
 import numpy as np
 import pytest
 import torch
@@ -11,6 +12,9 @@ from wavelex.designs import build
 from wavelex.designs.speech_16k import speech_16k
 
 torch.set_num_threads(1)
+# Machines are shared and noisy: how long an example takes says nothing about the code.
+hypothesis.settings.register_profile("steady", deadline=None)
+hypothesis.settings.load_profile("steady")
 TINY = {"dim": 12, "encoder_width": 16, "encoder_hidden": 24, "decoder_width": 16, "decoder_hidden": 24}
 """Arguments of a speech_16k small enough for tests."""
 

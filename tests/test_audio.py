@@ -33,7 +33,7 @@ def test_overshoots_are_clipped_not_wrapped(tmp_path: Path) -> None:
     assert read_audio(tmp_path / "a.wav").samples.round(3).tolist() == [[1.0, -1.0, 0.0]]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(st.integers(0, 3000), min_size=1, max_size=6), st.sampled_from([8000, 22050, 44100, 48000]))
 def test_resampling_in_chunks_equals_resampling_the_whole(sizes: list[int], rate: int) -> None:
     x = voice(1.2, rate)[None]

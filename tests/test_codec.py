@@ -20,7 +20,7 @@ from wavelex.tokens import LOST
 CODEC = make_codec()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(length=st.one_of(st.integers(0, 1300), st.integers(0, 40_000)))
 def test_length_is_exact(length: int) -> None:
     tokens = CODEC.encode(voice(3)[:length])
@@ -36,7 +36,7 @@ def test_length_is_exact_at_any_rate(rate: int, length: int) -> None:
     assert (len(audio), audio.sample_rate) == (length, rate)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(lengths=st.lists(st.integers(0, 9000), min_size=1, max_size=5), codebooks=st.integers(1, 8))
 def test_batch_equals_one_by_one(lengths: list[int], codebooks: int) -> None:
     clips = [voice(1, seed=i)[:n] for i, n in enumerate(lengths)]
@@ -102,7 +102,7 @@ def test_file_array_and_audio_give_the_same_tokens(tiny: Codec, tmp_path: Path) 
     assert np.array_equal(from_array.codes, tiny.encode(torch.from_numpy(x), sample_rate=44100).codes)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(sizes=st.lists(st.integers(0, 3000), max_size=12), seed=st.integers(0, 5))
 def test_streams_equal_the_whole_for_any_chunking(sizes: list[int], seed: int) -> None:
     x = voice(1.7, seed=seed)

@@ -37,7 +37,6 @@ def reading(data: bytes) -> Reader:
     return Reader(io.BytesIO(data), "x.wlx")
 
 
-@settings(deadline=None)
 @given(frames=st.integers(0, 350), streams=st.integers(1, 2), pieces=st.integers(1, 7), short_by=st.integers(0, SAMPLES_A_FRAME - 1))
 def test_round_trip(frames: int, streams: int, pieces: int, short_by: int) -> None:
     codes = random_codes(frames, streams)
@@ -54,7 +53,7 @@ def test_the_file_does_not_depend_on_how_it_was_written() -> None:
 
 
 @given(position=st.integers(0, 10**6), flip=st.integers(1, 255))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_any_changed_byte_is_noticed_and_costs_one_block_at_most(position: int, flip: int) -> None:
     codes = random_codes(450)
     data = bytearray(written(codes))
@@ -73,7 +72,7 @@ def test_any_changed_byte_is_noticed_and_costs_one_block_at_most(position: int, 
 
 
 @given(keep=st.integers(0, 10**6))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_a_truncated_file_gives_what_it_holds(keep: int) -> None:
     codes = random_codes(450)
     data = written(codes)

@@ -53,7 +53,7 @@ def in_chunks(layer: Streaming, x: Tensor, sizes: list[int]) -> Tensor:
 
 
 @pytest.mark.parametrize("name", LAYERS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(length=st.integers(0, 90), sizes=st.lists(st.integers(0, 30), max_size=8))
 def test_chunked_equals_whole(name: str, length: int, sizes: list[int]) -> None:
     layer, x = LAYERS[name][0].eval(), make_input(name, length)
@@ -97,7 +97,7 @@ def test_no_output_depends_on_input_beyond_its_lookahead(name: str) -> None:
 
 
 @given(st.integers(0, 400))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_inverse_stft_inverts(length: int) -> None:
     n_fft, hop, lookahead = 64, 16, 24
     forward, inverse = STFT(n_fft, hop, lookahead), ISTFT(n_fft, hop, trim=n_fft - hop - lookahead)

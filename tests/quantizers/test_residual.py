@@ -41,7 +41,7 @@ def test_codes_of_a_training_step_are_those_of_encode(kind: type[ResidualVQ]) ->
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(count=st.integers(1, 5), seed=st.integers(0, 1000))
 def test_a_prefix_of_the_codes_is_the_code_at_that_rate(kind: type[ResidualVQ], count: int, seed: int) -> None:
     quantizer = started(kind).eval()
