@@ -29,6 +29,7 @@ class SourceReader:
         else:
             self._file = AudioReader(source)
             self.sample_rate = self._file.sample_rate
+        self.name = self._file.name if self._file else "samples"
         self.channels = self._file.channels if self._file else self._samples.shape[0]
 
     def blocks(self) -> Iterator[np.ndarray]:

@@ -212,6 +212,8 @@ class Codec(nn.Module):
             raise WavelexError(
                 f"{name}: says {tokens.sample_rate} Hz and hop {tokens.hop_length}, which {self.name} is not; encode it again"
             )
+        if list(tokens.codebook_sizes) != self.quantizer.codebook_sizes[: len(tokens.codebook_sizes)]:
+            raise WavelexError(f"{name}: says codebooks of {list(tokens.codebook_sizes)} codes, which {self.name} has not; encode it again")
         check_codes(tokens.codes, tokens.codebook_sizes, name)
 
     @property

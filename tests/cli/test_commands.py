@@ -317,12 +317,20 @@ def test_unreadable_and_unwritable_places(run: Command, open_folder: Path, model
     assert list((open_folder / "closed").iterdir()) == []
 
 
-@pytest.mark.parametrize("samples", [0, 1])
-def test_recordings_without_or_with_one_sample_are_coded(run: Command, tmp_path: Path, samples: int) -> None:
+@pytest.mark.parametrize("command", ["encode", "roundtrip", "demo"])
+@pytest.mark.parametrize(("samples", "words"), [(0, "holds no samples"), (1, "holds 1 sample,")])
+def test_recordings_without_sound_are_told(run: Command, tmp_path: Path, command: str, samples: int, words: str) -> None:
     soundfile.write(tmp_path / "a.wav", np.full(samples, 0.1), 16000)
+    result = run(command, tmp_path / "a.wav")
+    assert result.code == 2 and result.err.count("\n") == 1 and f"a.wav: {words}" in result.err
+    assert [p.name for p in tmp_path.iterdir()] == ["a.wav"]
+
+
+def test_two_samples_are_a_recording(run: Command, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", np.full(2, 0.1), 16000)
     assert run("encode", tmp_path / "a.wav").code == 0
     assert run("decode", tmp_path / "a.wlx").code == 0
-    assert len(read_audio(tmp_path / "a.decoded.wav")) == samples
+    assert len(read_audio(tmp_path / "a.decoded.wav")) == 2
 
 
 def test_outputs_that_cannot_be_written(run: Command, clip: Path, tmp_path: Path) -> None:
@@ -434,7 +442,7 @@ def test_codes_out_of_range_and_wrong_weights(run: Command, clip: Path, tmp_path
     wide = AudioTokens(tokens.codes + 1024, tokens.model, tokens.weights_hash, 16000, 320, (4096,) * 8, 22050, tokens.length)
     wide.save(tmp_path / "wide.wlx")
     result = run("decode", tmp_path / "wide.wlx")
-    assert result.code == 2 and result.err.count("\n") == 1 and "codebook" in result.err
+    assert result.code == 2 and result.err.count("\n") == 1 and "wide.wlx: says codebooks of [4096" in result.err
     other = make_codec(seed=7)
     save_codec(tmp_path / "other.safetensors", other, "other")
     tokens.save(tmp_path / "a.wlx")

@@ -94,6 +94,12 @@ def plan(inputs: Sequence[Path], out: Path | None, ending: str, find: Callable[[
     return jobs
 
 
+def need_samples(name: str, count: int) -> None:
+    """Raises WavelexError for what a broken recorder leaves. The library codes such signals; as a file they are a mistake."""
+    if count < 2:
+        raise WavelexError(f"{name}: holds {count or 'no'} sample{'' if count else 's'}, which is no recording; record it again")
+
+
 def is_file(path: Path) -> bool:
     """Whether it is there and a file; a name that no file can have is not."""
     try:

@@ -20,7 +20,7 @@ from wavelex.cli.encode import spooled
 from wavelex.codec import Codec
 from wavelex.errors import WavelexError
 from wavelex.hub import DEFAULT_MODEL, load
-from wavelex.tokens import LOST, AudioTokens, open_wlx
+from wavelex.tokens import LOST, AudioTokens, check_codes, open_wlx
 
 
 def decode(
@@ -82,6 +82,7 @@ def decode_file(codec: Codec, job: Job, codebooks: int | None, sample_rate: int 
 
 def _checked(reader: Reader, described: AudioTokens, salvage: bool, lost: list[int]) -> Iterator[np.ndarray]:
     for codes in reader.codes(salvage):
+        check_codes(codes, reader.header.codebook_sizes, reader.name)
         lost.append(int((codes[0, 0] == LOST).sum()))
         yield codes[:, : described.codebooks]
 

@@ -15,7 +15,7 @@ from wavelex.audio import read_audio, resample
 from wavelex.bench.evaluation import score_clip, transcoder
 from wavelex.bench.pictures import compare
 from wavelex.bench.sample import speak
-from wavelex.cli.common import Model
+from wavelex.cli.common import Model, need_samples
 from wavelex.errors import WavelexError
 from wavelex.hub import DEFAULT_MODEL, load
 
@@ -29,8 +29,7 @@ def demo(
 ) -> None:
     """Encode and decode one recording with 1, 2, 4 and 8 codebooks; print a table, leave the sound and a picture."""
     recording = read_audio(audio) if audio else speak()
-    if not len(recording):
-        raise WavelexError(f"{audio}: holds no samples; record it again")
+    need_samples(str(audio), len(recording))
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:

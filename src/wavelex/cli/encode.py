@@ -12,7 +12,7 @@ import typer
 
 from wavelex.bitstream.container import Writer
 from wavelex.blocks import EncodedBlocks, SourceReader
-from wavelex.cli.common import STANDARD_STREAM, BitrateText, Codebooks, Job, Json, Model, Out, parse_bitrate, plan, run_jobs
+from wavelex.cli.common import STANDARD_STREAM, BitrateText, Codebooks, Job, Json, Model, Out, need_samples, parse_bitrate, plan, run_jobs
 from wavelex.codec import Codec
 from wavelex.errors import WavelexError
 from wavelex.files import replacing
@@ -83,6 +83,7 @@ def _write(codec: Codec, source: SourceReader, target: BinaryIO, codebooks: int,
         writer = writer or Writer(target, codec.describe(codes, source.sample_rate, 0).header)
         writer.write(codes)
     assert writer is not None, "an encoding always ends with what its flush gives"
+    need_samples(source.name, encoding.length)
     writer.close(encoding.length)
     return encoding
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from wavelex.audio import find_audio
-from wavelex.cli.common import BitrateText, Codebooks, Job, Json, Model, Out, parse_bitrate, plan, run_jobs
+from wavelex.cli.common import BitrateText, Codebooks, Job, Json, Model, Out, need_samples, parse_bitrate, plan, run_jobs
 from wavelex.codec import Codec
 from wavelex.errors import WavelexError
 from wavelex.hub import DEFAULT_MODEL, load
@@ -38,6 +38,7 @@ def _roundtrip(codec: Codec, job: Job, codebooks: int) -> dict[str, Any]:
     from wavelex.bench.evaluation import score_clip, transcoder
 
     audio = read_audio(job.source)
+    need_samples(str(job.source), len(audio))
     score, decoded = score_clip(str(job.source), audio, transcoder(codec, codebooks))
     decoded.save(job.target)
     return {
