@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from torch.utils.tensorboard import SummaryWriter
 
 from wavelex.checkpoint import save_codec
 from wavelex.training.evaluate import CODEBOOK_COUNTS, Score, evaluate
@@ -61,8 +62,6 @@ class Run:
 
     def train(self) -> bool:
         """Whether the last step was reached; False when the run was stopped."""
-        from torch.utils.tensorboard import SummaryWriter
-
         trainer, settings = self.trainer, self.trainer.settings
         board = SummaryWriter(str(self.out / "tensorboard"))  # type: ignore[no-untyped-call]
         columns = (
@@ -85,17 +84,9 @@ class Run:
                         self.console.print(f"[yellow]step {step}: not finite, skipped ({trainer.progress.skipped} in all)")
                     elif step % settings.log_every == 0:
                         speed = (trainer.progress.samples_seen - since) / trainer.codec.sample_rate / (time.perf_counter() - started)
-                        bar.update(
-                            line, completed=step, description=f"loss {losses['total']:.3f}  {self.hours:.2f} h seen  {speed:.0f}x real time"
-                        )
-                        if not self.console.is_terminal:
-                            self.console.print(
-                                f"step {step}: "
-                                + ", ".join(f"{k} {v:.3f}" for k, v in losses.items())
-                                + f"; {self.hours:.2f} h seen, {speed:.0f}x"
-                            )
-                        for name, value in losses.items():
-                            board.add_scalar(f"loss/{name}", value, step)  # type: ignore[no-untyped-call]
+                        seen = f"{self.hours:.2f} h seen, {speed:.0f}x real time"
+                        bar.update(line, completed=step, description=f"loss {losses['total']:.3f}, {seen}")
+                        self._log(board, losses, seen)
                     if self.clips and (step % settings.evaluate_every == 0 or step == settings.steps):
                         self._evaluate(board)
                     if step % settings.save_every == 0:
@@ -111,17 +102,24 @@ class Run:
             self.console.print(f"stopped at step {trainer.progress.step}; continue with --resume")
         return finished
 
+    def _log(self, board: SummaryWriter, losses: dict[str, float], seen: str) -> None:
+        step = self.trainer.progress.step
+        if not self.console.is_terminal:
+            self.console.print(f"step {step}: {', '.join(f'{name} {value:.3f}' for name, value in losses.items())}; {seen}", soft_wrap=True)
+        for name, value in losses.items():
+            board.add_scalar(f"loss/{name}", value, step)  # type: ignore[no-untyped-call]
+
     @property
     def hours(self) -> float:
         return self.trainer.progress.samples_seen / self.trainer.codec.sample_rate / 3600
 
-    def _evaluate(self, board: object) -> None:
+    def _evaluate(self, board: SummaryWriter) -> None:
         trainer = self.trainer
         quantizes = trainer.settings.quantizes(trainer.progress.step - 1)
         with trainer.averaged() as codec:
             scores = evaluate(codec, self.clips, (0, *CODEBOOK_COUNTS) if quantizes else (0,))
         if quantizes:
-            self._report_codebooks()
+            self._report_codebooks(board)
         row = {
             "step": trainer.progress.step,
             "hours": self.hours,
@@ -133,18 +131,20 @@ class Run:
         with (self.out / LOG).open("a") as log:
             log.write(json.dumps(row) + "\n")
         shown = "  ".join(f"{k or 'latent'}: {s.pesq:.3f}/{s.stoi:.3f}" for k, s in scores.items())
-        self.console.print(f"step {trainer.progress.step}, {self.hours:.2f} h: PESQ/STOI by codebooks  {shown}")
+        self.console.print(f"step {trainer.progress.step}, {self.hours:.2f} h: PESQ/STOI by codebooks  {shown}", soft_wrap=True)
         for count, score in scores.items():
-            board.add_scalar(f"pesq/{count}", score.pesq, trainer.progress.step)  # type: ignore[attr-defined]
-            board.add_scalar(f"stoi/{count}", score.stoi, trainer.progress.step)  # type: ignore[attr-defined]
+            board.add_scalar(f"pesq/{count}", score.pesq, trainer.progress.step)  # type: ignore[no-untyped-call]
+            board.add_scalar(f"stoi/{count}", score.stoi, trainer.progress.step)  # type: ignore[no-untyped-call]
         if quantizes and (quality := _mean_pesq(scores)) > trainer.progress.best:
             trainer.progress.best = quality
             self._export(BEST)
 
-    def _report_codebooks(self) -> None:
+    def _report_codebooks(self, board: SummaryWriter) -> None:
         health = self.trainer.codebook_health()
         self.console.print("codebooks in use / perplexity  " + "  ".join(f"{use:.0%}/{perplexity:.0f}" for use, perplexity in health))
-        for index, (use, _) in enumerate(health):
+        for index, (use, perplexity) in enumerate(health):
+            board.add_scalar(f"codebook {index}/in use", use, self.trainer.progress.step)  # type: ignore[no-untyped-call]
+            board.add_scalar(f"codebook {index}/perplexity", perplexity, self.trainer.progress.step)  # type: ignore[no-untyped-call]
             if use < COLLAPSED:
                 self.console.print(f"[yellow]codebook {index} is collapsing: {use:.0%} of its codes are in use")
 
