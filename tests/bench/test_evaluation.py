@@ -46,6 +46,15 @@ def test_identity_scores_best_and_noise_lowers(speech: Audio) -> None:
     assert worse.stoi is not None and worse.stoi < clean.stoi
 
 
+def test_a_delay_is_removed_where_it_is_asked_for(speech: Audio) -> None:
+    def late(audio: Audio) -> tuple[Audio, float]:
+        return Audio(np.pad(audio.samples, ((0, 0), (240, 0))), audio.sample_rate), 100.0
+
+    score = score_clip("x", speech, late, align=True)[0]
+    assert score.delay == 240 and score.pesq == pytest.approx(4.644, abs=0.01)
+    assert (score_clip("x", speech, late)[0].stoi or 0) < 0.99
+
+
 def test_a_clip_that_cannot_be_scored_is_counted_not_scored() -> None:
     silent = score_clip("silence", Audio(np.zeros((1, 16000), np.float32), 16000), copy)[0]
     assert silent.pesq is None and silent.stoi is None
@@ -93,7 +102,7 @@ def test_codec2_is_called_at_8_khz_and_its_frames_are_counted(speech: Audio, tmp
     )
     stand_in(tmp_path, "c2dec", "shutil.copy(source.with_suffix('.kept'), target)")
     monkeypatch.setenv("PATH", str(tmp_path))
-    score = score_clip("x", speech, peer("codec2-1200"))[0]
+    score = score_clip("x", speech, peer("codec2-1200"), align=True)[0]
     assert score.bits / score.seconds == pytest.approx(1200, rel=0.02)
     assert score.pesq is not None and score.pesq > 2.5
 

@@ -11,12 +11,11 @@ TRUSTED = 0.3
 ENVELOPE_HOP = 80
 
 
-def aligned(original: np.ndarray, decoded: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
-    """Both (T,) cut to where they overlap once the delay of `decoded` is removed, and that delay in samples."""
-    delay = find_delay(original, decoded)
+def without_delay(original: np.ndarray, decoded: np.ndarray, delay: int) -> tuple[np.ndarray, np.ndarray]:
+    """Both (T,) cut to where they overlap once `decoded` is moved `delay` samples earlier."""
     reference, heard = (original, decoded[delay:]) if delay >= 0 else (original[-delay:], decoded)
     count = min(len(reference), len(heard))
-    return np.ascontiguousarray(reference[:count]), np.ascontiguousarray(heard[:count]), delay
+    return np.ascontiguousarray(reference[:count]), np.ascontiguousarray(heard[:count])
 
 
 def find_delay(original: np.ndarray, decoded: np.ndarray) -> int:

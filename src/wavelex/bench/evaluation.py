@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from wavelex.audio import Audio, read_audio, resample
-from wavelex.bench.alignment import aligned
+from wavelex.bench.alignment import find_delay, without_delay
 from wavelex.bench.metrics.pesq import SAMPLE_RATE, pesq_wideband
 from wavelex.bench.metrics.stoi import stoi
 from wavelex.codec import Codec
@@ -47,14 +47,19 @@ def transcoder(codec: Codec, codebooks: int) -> Transcoder:
     return run
 
 
-def score_clip(name: str, audio: Audio, system: Transcoder) -> tuple[ClipScore, Audio]:
-    """Run one clip through a system at 16 kHz mono and score what comes back."""
+def score_clip(name: str, audio: Audio, system: Transcoder, align: bool = False) -> tuple[ClipScore, Audio]:
+    """Run one clip through a system at 16 kHz mono and score what comes back.
+
+    `align` is for systems that delay their output: one constant delay is measured and removed. Ours keep time exactly.
+    """
     mono = audio.mono()[None]
     original = Audio(resample(mono, audio.sample_rate, SAMPLE_RATE), SAMPLE_RATE)
     begun = time.perf_counter()
     decoded, bits = system(original)
     elapsed = time.perf_counter() - begun
-    reference, heard, delay = aligned(original.mono(), decoded.mono())
+    reference, heard = original.mono(), decoded.mono()
+    delay = find_delay(reference, heard) if align else 0
+    reference, heard = without_delay(reference, heard, delay)
     values: dict[str, float | None] = {}
     errors = []
     for metric, measure in (("pesq", pesq_wideband), ("stoi", stoi)):
@@ -67,9 +72,9 @@ def score_clip(name: str, audio: Audio, system: Transcoder) -> tuple[ClipScore, 
     return score, decoded
 
 
-def score_file(path: Path, system: Transcoder) -> ClipScore:
+def score_file(path: Path, system: Transcoder, align: bool = False) -> ClipScore:
     """`score_clip` of a file, without the audio."""
-    return score_clip(str(path), read_audio(path), system)[0]
+    return score_clip(str(path), read_audio(path), system, align)[0]
 
 
 @dataclass(frozen=True)

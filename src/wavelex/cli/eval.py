@@ -85,7 +85,7 @@ def _score(model: str, name: str, path: Path) -> ClipScore:
         _, at, count = name.partition("@")
         _SYSTEMS[model, name] = transcoder(load(model), int(count)) if at else peer(name)
     try:
-        return score_file(path, _SYSTEMS[model, name])
+        return score_file(path, _SYSTEMS[model, name], align="@" not in name)
     except WavelexError as error:
         return ClipScore(str(path), 0.0, 0.0, 1.0, 0, None, None, str(error))
 
