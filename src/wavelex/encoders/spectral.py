@@ -53,7 +53,6 @@ class SpectralEncoder(Encoder):
 
 def spectral_features(spectrum: Tensor) -> Tensor:
     """Complex (batch, bins, frames) to real (batch, 3 * bins, frames), each part of order one for speech."""
-    magnitude = spectrum.abs().clamp(min=1e-5)
-    log_magnitude = magnitude.log() * 0.25 + 1.75
-    compressed = spectrum * (magnitude**-0.6 * 3.0)
-    return torch.cat([log_magnitude, compressed.real, compressed.imag], dim=1)
+    log_magnitude = spectrum.abs().clamp(min=1e-5).log()
+    compressed = spectrum * ((-0.6 * log_magnitude).exp() * 3.0)
+    return torch.cat([log_magnitude * 0.25 + 1.75, compressed.real, compressed.imag], dim=1)
