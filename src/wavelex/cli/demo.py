@@ -41,7 +41,7 @@ def demo(
     size = original.stat().st_size
     codec.decode(codec.encode(recording))  # so that the first measured row does not pay for starting up
     console = Console()
-    table = Table("codebooks", "kbit/s", "tokens/s", "file bytes", "of the WAV", "x real time", "PESQ-WB", "STOI")
+    table = Table("codebooks", "kbit/s", "tokens/s", "bytes", "of WAV", "speed", "PESQ-WB", "STOI")
     versions = {}
     for count in [n for n in COUNTS if n <= codec.codebooks]:
         begun = time.perf_counter()
@@ -59,7 +59,7 @@ def demo(
             f"{tokens.tokens_per_second:.0f}",
             str(written),
             f"1/{size / written:.0f}",
-            f"{recording.seconds / elapsed:.0f}",
+            f"{recording.seconds / elapsed:.0f}x",
             "-" if score.pesq is None else f"{score.pesq:.2f}",
             "-" if score.stoi is None else f"{score.stoi:.3f}",
         )
