@@ -44,7 +44,7 @@ class PackedAudio:
     """All recordings as int16 at one rate in a memory-mapped file, made once and found again by content listing."""
 
     def __init__(self, paths: list[Path], sample_rate: int, cache: Path, progress: Callable[[int], None]) -> None:
-        listing = [(str(p), p.stat().st_size if p.exists() else -1) for p in paths]
+        listing = [(str(p.resolve()), p.stat().st_size if p.exists() else -1) for p in paths]
         key = hashlib.sha256(json.dumps([sample_rate, listing]).encode()).hexdigest()[:16]
         self.path, index = cache / f"audio-{key}.i16", cache / f"audio-{key}.json"
         if not index.exists():
