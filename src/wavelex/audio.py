@@ -13,7 +13,7 @@ import soundfile
 import soxr
 
 from wavelex.errors import WavelexError
-from wavelex.files import replacing
+from wavelex.files import open_to_read, replacing
 
 EXTENSIONS = frozenset({".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif", ".au", ".w64", ".caf"})
 WRITTEN: dict[str, tuple[str, str | None]] = {
@@ -75,18 +75,10 @@ class AudioReader:
     def __init__(self, source: str | os.PathLike[str] | BinaryIO) -> None:
         self.name = "standard input" if hasattr(source, "read") else str(source)
         if isinstance(source, (str, os.PathLike)):
-            path = Path(source)
-            try:
-                with path.open("rb") as opened:
-                    begins = opened.read(1)
-            except FileNotFoundError as error:
-                raise WavelexError(f"{path}: no such file") from error
-            except IsADirectoryError as error:
-                raise WavelexError(f"{path}: is a folder; give an audio file") from error
-            except OSError as error:
-                raise WavelexError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
+            with open_to_read(source, "an audio file") as opened:
+                begins = opened.read(1)
             if not begins:
-                raise WavelexError(f"{path}: the file is empty (0 bytes); record or copy it again")
+                raise WavelexError(f"{source}: the file is empty (0 bytes); record or copy it again")
         try:
             self._file = soundfile.SoundFile(source)
         except (soundfile.LibsndfileError, RuntimeError, OSError, TypeError) as error:

@@ -1,12 +1,25 @@
-"""Files that are complete or absent: written under a temporary name beside their place, then renamed."""
+"""Opening files with failures in words, and files that are complete or absent: written under a temporary name, then renamed."""
 
 from __future__ import annotations
 
 import os
 import tempfile
 from pathlib import Path
+from typing import BinaryIO
 
 from wavelex.errors import WavelexError
+
+
+def open_to_read(path: str | os.PathLike[str], kind: str) -> BinaryIO:
+    """Open a file for reading. Raises WavelexError in words; `kind` says what is wanted where a folder was given."""
+    try:
+        return Path(path).open("rb")
+    except FileNotFoundError as error:
+        raise WavelexError(f"{path}: no such file") from error
+    except IsADirectoryError as error:
+        raise WavelexError(f"{path}: is a folder; give {kind}") from error
+    except OSError as error:
+        raise WavelexError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
 
 
 class replacing:

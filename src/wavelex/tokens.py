@@ -7,13 +7,12 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
 from wavelex.bitstream.container import Header, Reader, Writer
 from wavelex.errors import WavelexError
-from wavelex.files import replacing
+from wavelex.files import open_to_read, replacing
 
 LOST = -1
 """Code of a frame that did not arrive; it decodes to silence."""
@@ -92,7 +91,7 @@ class AudioTokens:
     @classmethod
     def load(cls, path: str | os.PathLike[str], salvage: bool = False) -> AudioTokens:
         """Read a `.wlx` file. Raises WavelexError on damage, unless `salvage`, which gives LOST frames for it."""
-        with open_wlx(path) as source:
+        with open_to_read(path, "a .wlx file") as source:
             reader = Reader(source, str(path))
             header = reader.header
             blocks = list(reader.codes(salvage))
@@ -147,18 +146,6 @@ def check_codes(codes: np.ndarray, sizes: Sequence[int], name: str) -> None:
         row = codes[:, book]
         if row.size and (row.min() < LOST or row.max() >= size):
             raise WavelexError(f"{name}: codebook {book} has codes from {row.min()} to {row.max()}; they must be 0 to {size - 1}")
-
-
-def open_wlx(path: str | os.PathLike[str]) -> BinaryIO:
-    """Open for reading, with the failure in words."""
-    try:
-        return Path(path).open("rb")
-    except FileNotFoundError as error:
-        raise WavelexError(f"{path}: no such file") from error
-    except IsADirectoryError as error:
-        raise WavelexError(f"{path}: is a folder; give a .wlx file") from error
-    except OSError as error:
-        raise WavelexError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
 
 
 def _offsets(sizes: Sequence[int], first: int) -> np.ndarray:

@@ -19,8 +19,9 @@ from wavelex.cli.common import STANDARD_STREAM, Codebooks, Job, Json, Out, plan,
 from wavelex.cli.encode import spooled
 from wavelex.codec import Codec
 from wavelex.errors import WavelexError
+from wavelex.files import open_to_read
 from wavelex.hub import DEFAULT_MODEL, load
-from wavelex.tokens import LOST, AudioTokens, check_codes, open_wlx
+from wavelex.tokens import LOST, AudioTokens, check_codes
 
 
 def decode(
@@ -50,7 +51,7 @@ def decode_file(codec: Codec, job: Job, codebooks: int | None, sample_rate: int 
     begun = time.perf_counter()
     standard = str(job.source) == STANDARD_STREAM
     name = "standard input" if standard else str(job.source)
-    with spooled(getattr(sys.stdin, "buffer", None)) if standard else open_wlx(job.source) as source:
+    with spooled(getattr(sys.stdin, "buffer", None)) if standard else open_to_read(job.source, "a .wlx file") as source:
         reader = Reader(source, name)
         described = AudioTokens.from_header(
             reader.header, np.zeros((reader.header.streams, len(reader.header.codebook_sizes), 0), np.int64)

@@ -11,8 +11,8 @@ import typer
 from wavelex.bitstream.container import MAGIC, Damage, Reader
 from wavelex.cli.common import Json, is_file
 from wavelex.errors import WavelexError
+from wavelex.files import open_to_read
 from wavelex.hub import DEFAULT_MODEL, load
-from wavelex.tokens import open_wlx
 
 
 def info(
@@ -22,7 +22,7 @@ def info(
     """Describe a token file (and check all of it) or a model."""
     path = Path(target)
     if is_file(path):
-        with open_wlx(path) as source:
+        with open_to_read(path, "a .wlx file") as source:
             is_tokens = source.read(4) == MAGIC
         if is_tokens or path.suffix == ".wlx":
             _print(describe_file(path), as_json)
@@ -32,7 +32,7 @@ def info(
 
 def describe_file(path: Path) -> dict[str, Any]:
     """The header in words and the state of every block."""
-    with open_wlx(path) as source:
+    with open_to_read(path, "a .wlx file") as source:
         reader = Reader(source, str(path))
         damaged = [reader.describe(block) for _, block in reader.blocks() if isinstance(block, Damage)]
         damaged += filter(None, [reader.excess()])
