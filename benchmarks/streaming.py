@@ -14,7 +14,7 @@ import torch
 
 import wavelex
 from wavelex.audio import resample
-from wavelex.training.data import list_recordings
+from wavelex.recordings import list_recordings
 
 CHUNKS = (1, 37, 160, 320, 321, 1000, 1600, 4096, 16000)
 

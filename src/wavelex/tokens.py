@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -81,20 +83,38 @@ class AudioTokens:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a `.wlx` file; complete or not at all."""
-        if (self.codes < 0).any():
-            raise WavelexError(f"{path}: the tokens have lost frames, which a file cannot hold; decode them instead")
         with replacing(Path(path)) as temporary, temporary.open("w+b") as target:
-            writer = Writer(target, self.header)
-            writer.write(self.codes)
-            writer.close(self.length)
+            self._write(target, str(path))
+
+    def to_bytes(self) -> bytes:
+        """What `save` writes."""
+        target = io.BytesIO()
+        self._write(target, "tokens")
+        return target.getvalue()
+
+    def _write(self, target: BinaryIO, name: str) -> None:
+        if (self.codes < 0).any():
+            raise WavelexError(f"{name}: the tokens have lost frames, which a file cannot hold; decode them instead")
+        writer = Writer(target, self.header)
+        writer.write(self.codes)
+        writer.close(self.length)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], salvage: bool = False) -> AudioTokens:
         """Read a `.wlx` file. Raises WavelexError on damage, unless `salvage`, which gives LOST frames for it."""
         with open_to_read(path, "a .wlx file") as source:
-            reader = Reader(source, str(path))
-            header = reader.header
-            blocks = list(reader.codes(salvage))
+            return cls._read(source, str(path), salvage)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> AudioTokens:
+        """Read what `to_bytes` gives. Raises WavelexError on damage."""
+        return cls._read(io.BytesIO(data), "tokens", salvage=False)
+
+    @classmethod
+    def _read(cls, source: BinaryIO, name: str, salvage: bool) -> AudioTokens:
+        reader = Reader(source, name)
+        header = reader.header
+        blocks = list(reader.codes(salvage))
         empty = np.zeros((header.streams, len(header.codebook_sizes), 0), np.int64)
         return cls.from_header(header, np.concatenate([empty, *blocks], axis=2))
 

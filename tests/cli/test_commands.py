@@ -49,7 +49,7 @@ def run(model: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixtu
 
     def call(*arguments: object, model_given: bool = True) -> Result:
         words = [str(a) for a in arguments]
-        if model_given and words[0] in ("encode", "decode", "roundtrip", "demo", "eval"):
+        if model_given and words[0] in ("encode", "decode", "roundtrip", "demo"):
             words += ["--model", str(model)]
         monkeypatch.setattr(sys, "argv", ["wavelex", *words])
         try:
@@ -166,17 +166,6 @@ def test_damage_is_told_and_salvaged(run: Command, tmp_path: Path) -> None:
     heard = read_audio(tmp_path / "a.decoded.wav").samples[0]
     assert len(heard) == 7 * 16000
     assert not heard[4 * 16000 : 6 * 16000].any() and heard[: 4 * 16000].any() and heard[6 * 16000 + 500 :].any()
-
-
-def test_eval_compares_rates(run: Command, tmp_path: Path) -> None:
-    write_audio(tmp_path / "a.wav", Audio(voice(2)[None], 16000))
-    write_audio(tmp_path / "silence.wav", Audio(np.zeros((1, 16000), np.float32), 16000))
-    rows = json.loads(run("eval", tmp_path, "-n", "1,8", "--json", "--clips", tmp_path / "clips.jsonl").out)
-    assert [row["system"] for row in rows] == ["tiny@1", "tiny@8"]
-    assert [(row["clips"], row["scored"]) for row in rows] == [(2, 1), (2, 1)]
-    assert rows[1]["kbps"] == pytest.approx(4.0)
-    clips = [json.loads(line) for line in (tmp_path / "clips.jsonl").read_text().splitlines()]
-    assert len(clips) == 4 and any("silent" in clip["error"] for clip in clips)
 
 
 def test_demo_speaks_measures_and_draws(run: Command, tmp_path: Path) -> None:

@@ -8,7 +8,12 @@ from conftest import voice
 
 from wavelex.audio import Audio, write_audio
 from wavelex.errors import WavelexError
-from wavelex.training.data import PackedAudio, list_recordings
+from wavelex.recordings import list_recordings
+from wavelex.training.data import PackedAudio
+
+
+def paths(source: Path) -> list[Path]:
+    return [recording.path for recording in list_recordings(source)]
 
 
 def quiet(done: int) -> None:
@@ -19,7 +24,7 @@ def test_packing_resamples_mixes_and_leaves_out_what_cannot_be_read(tmp_path: Pa
     write_audio(tmp_path / "a.wav", Audio(np.stack([voice(1, 48000)] * 2), 48000))
     write_audio(tmp_path / "b.flac", Audio(voice(2)[None], 16000))
     (tmp_path / "c.wav").write_text("not audio")
-    packed = PackedAudio(list_recordings(tmp_path), 16000, tmp_path / "cache", quiet)
+    packed = PackedAudio(paths(tmp_path), 16000, tmp_path / "cache", quiet)
     assert packed.hours == pytest.approx(3 / 3600, rel=1e-3)
     assert len(packed.skipped) == 1 and "c.wav" in packed.skipped[0]
     np.testing.assert_allclose(packed.samples[-32000:] / 32768, voice(2), atol=2e-4)
@@ -27,17 +32,17 @@ def test_packing_resamples_mixes_and_leaves_out_what_cannot_be_read(tmp_path: Pa
 
 def test_packing_is_done_once_and_again_when_the_recordings_change(tmp_path: Path) -> None:
     write_audio(tmp_path / "a.wav", Audio(voice(1)[None], 16000))
-    first = PackedAudio(list_recordings(tmp_path), 16000, tmp_path / "cache", quiet)
+    first = PackedAudio(paths(tmp_path), 16000, tmp_path / "cache", quiet)
     made = first.path.stat().st_mtime_ns
-    assert PackedAudio(list_recordings(tmp_path), 16000, tmp_path / "cache", quiet).path.stat().st_mtime_ns == made
+    assert PackedAudio(paths(tmp_path), 16000, tmp_path / "cache", quiet).path.stat().st_mtime_ns == made
     write_audio(tmp_path / "b.wav", Audio(voice(1)[None], 16000))
-    assert PackedAudio(list_recordings(tmp_path), 16000, tmp_path / "cache", quiet).path != first.path
+    assert PackedAudio(paths(tmp_path), 16000, tmp_path / "cache", quiet).path != first.path
 
 
 @pytest.mark.parametrize("text", ["a.wav\nb.wav\n", "speaker\tpath\nx\ta.wav\n\ny\tb.wav\n"])
 def test_manifests(tmp_path: Path, text: str) -> None:
     (tmp_path / "list.tsv").write_text(text)
-    assert list_recordings(tmp_path / "list.tsv") == [tmp_path / "a.wav", tmp_path / "b.wav"]
+    assert paths(tmp_path / "list.tsv") == [tmp_path / "a.wav", tmp_path / "b.wav"]
 
 
 def test_nothing_to_train_on_is_told(tmp_path: Path) -> None:

@@ -9,8 +9,11 @@ from typing import Annotated
 import typer
 
 import wavelex
-from wavelex.cli import decode, demo, encode, eval, info, roundtrip, train
+from wavelex.cli import bench, decode, demo, encode, info, roundtrip, train
 from wavelex.errors import WavelexError
+
+EXTRAS = {"tensorboard": "train", **dict.fromkeys(("pesq", "pystoi", "matplotlib", "pyarrow", "PIL"), "bench")}
+"""Which extra of the package brings a module."""
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -31,7 +34,7 @@ app.command()(decode.decode)
 app.command()(roundtrip.roundtrip)
 app.command()(info.info)
 app.command()(train.train)
-app.command("eval")(eval.evaluate)
+app.command()(bench.bench)
 app.command()(demo.demo)
 
 
@@ -45,7 +48,7 @@ def main() -> None:
         print(f"wavelex: {error}", file=sys.stderr)
         sys.exit(2)
     except ModuleNotFoundError as error:
-        extra = {"tensorboard": "train", "pesq": "bench", "pystoi": "bench", "matplotlib": "bench"}.get((error.name or "").split(".")[0])
+        extra = EXTRAS.get((error.name or "").split(".")[0])
         if extra is None:
             raise
         print(f"wavelex: this command needs {error.name}; pip install 'wavelex[{extra}]'", file=sys.stderr)

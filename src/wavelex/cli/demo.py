@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 from wavelex.audio import read_audio, resample
-from wavelex.bench.evaluation import score_clip, transcoder
 from wavelex.bench.pictures import compare
+from wavelex.bench.quick import there_and_back
 from wavelex.bench.sample import speak
 from wavelex.cli.common import Model, need_samples
 from wavelex.errors import WavelexError
@@ -51,7 +51,7 @@ def demo(
         file = out / f"codebooks-{count}.wlx"
         tokens.save(file)
         decoded.save(out / f"codebooks-{count}.wav")
-        score, _ = score_clip(str(audio), recording, transcoder(codec, count))
+        score = there_and_back(codec, recording, count)
         written = file.stat().st_size
         table.add_row(
             str(count),

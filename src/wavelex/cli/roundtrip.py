@@ -35,22 +35,22 @@ def roundtrip(
 
 def _roundtrip(codec: Codec, job: Job, codebooks: int) -> dict[str, Any]:
     from wavelex.audio import read_audio
-    from wavelex.bench.evaluation import score_clip, transcoder
+    from wavelex.bench.quick import there_and_back
 
     audio = read_audio(job.source)
     need_samples(str(job.source), len(audio))
-    score, decoded = score_clip(str(job.source), audio, transcoder(codec, codebooks))
-    decoded.save(job.target)
+    found = there_and_back(codec, audio, codebooks)
+    found.decoded.save(job.target)
     return {
         "file": str(job.source),
         "audio": str(job.target),
-        "seconds": score.seconds,
+        "seconds": found.decoded.seconds,
         "codebooks": codebooks,
-        "bits_per_second": score.bits / score.seconds if score.seconds else 0.0,
-        "times_real_time": score.speed,
-        "pesq": score.pesq,
-        "stoi": score.stoi,
-        "not_scored": score.error,
+        "bits_per_second": 1000 * found.kbps,
+        "times_real_time": found.speed,
+        "pesq": found.pesq,
+        "stoi": found.stoi,
+        "not_scored": found.refusal,
     }
 
 

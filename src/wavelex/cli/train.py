@@ -15,7 +15,8 @@ from rich.progress import Progress
 from wavelex.checkpoint import load_codec
 from wavelex.designs import build
 from wavelex.errors import WavelexError
-from wavelex.training.data import PackedAudio, list_recordings
+from wavelex.recordings import list_recordings
+from wavelex.training.data import PackedAudio
 from wavelex.training.settings import Settings
 
 
@@ -68,7 +69,7 @@ def train(
     started = load_codec(init) if init else None
     torch.manual_seed(settings.seed)
     codec = build(started.design, started.arguments) if started else build(design, _arguments(arguments))
-    paths = list_recordings(data)
+    paths = [recording.path for recording in list_recordings(data)]
     try:
         (out / "cache").mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -78,7 +79,8 @@ def train(
         audio = PackedAudio(paths, codec.sample_rate, out / "cache", lambda done: bar.update(line, completed=done))
     for message in audio.skipped:
         console.print(f"[yellow]left out: {message}")
-    clips = held_out_clips(list_recordings(dev), codec.sample_rate, dev_clips) if dev else []
+    held_out = [recording.path for recording in list_recordings(dev)] if dev else []
+    clips = held_out_clips(held_out, codec.sample_rate, dev_clips)
     try:
         trainer = Trainer(codec, settings, audio, torch.device(device))
     except (RuntimeError, AssertionError) as error:

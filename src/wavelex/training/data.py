@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 from collections.abc import Callable
@@ -12,32 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wavelex.audio import find_audio, read_audio, resample
+from wavelex.audio import read_audio, resample
 from wavelex.errors import WavelexError
 from wavelex.files import replacing
-
-
-def list_recordings(source: Path) -> list[Path]:
-    """Files of a folder, or of a manifest: one path a line, or tab-separated with a column `path`.
-
-    Paths in a manifest are relative to it. Raises WavelexError when there is nothing to read.
-    """
-    if source.is_dir():
-        paths = find_audio(source)
-    elif source.is_file():
-        try:
-            with source.open(encoding="utf-8", newline="") as lines:
-                rows = [row for row in csv.reader(lines, delimiter="\t") if row]
-        except (UnicodeDecodeError, csv.Error) as error:
-            raise WavelexError(f"{source}: not a manifest; give a folder of recordings or a text file with a path a line") from error
-        column = rows[0].index("path") if rows and "path" in rows[0] else None
-        names = [row[column] for row in rows[1:] if len(row) > column] if column is not None else [row[0] for row in rows]
-        paths = [source.parent / name for name in names]
-    else:
-        raise WavelexError(f"{source}: no such folder or manifest")
-    if not paths:
-        raise WavelexError(f"{source}: holds no audio files (wav, flac, ogg, opus, mp3)")
-    return paths
 
 
 class PackedAudio:

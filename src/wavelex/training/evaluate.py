@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from wavelex.audio import read_audio, resample
-from wavelex.bench.metrics.pesq import SAMPLE_RATE, pesq_wideband
+from wavelex.bench.metrics.base import SAMPLE_RATE
+from wavelex.bench.metrics.pesq import pesq
 from wavelex.bench.metrics.stoi import stoi
 from wavelex.codec import Codec
 from wavelex.errors import WavelexError
@@ -49,7 +50,7 @@ def evaluate(codec: Codec, clips: list[np.ndarray], counts: tuple[int, ...] = CO
             decoded = codec(samples, count or None, quantize=count > 0).samples[0, 0].float().cpu().numpy()
             original, heard = (resample(x[None], codec.sample_rate, SAMPLE_RATE)[0] for x in (clip, decoded))
             try:
-                rows.append((pesq_wideband(original, heard), stoi(original, heard)))
+                rows.append((pesq(original, heard), stoi(original, heard)))
             except WavelexError:
                 continue
         means = np.mean(rows, axis=0) if rows else (float("nan"), float("nan"))

@@ -3,34 +3,64 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from wavelex.audio import Audio, resample
-from wavelex.bench.evaluation import Transcoder
-from wavelex.bench.peers.program import call, need
+from wavelex.bench.metrics.base import SAMPLE_RATE
+from wavelex.bench.peers.program import call, debian_version, need
+from wavelex.bench.system import Coded, at_rate, from_pcm, to_pcm
 from wavelex.errors import WavelexError
 
-BITS_A_FRAME = {"700C": 28, "1200": 48, "1600": 64, "2400": 48, "3200": 64}
+FRAMES = {"700C": (28, 0.04), "1200": (48, 0.04), "1600": (64, 0.04), "2400": (48, 0.02), "3200": (64, 0.02)}
+"""Bits and seconds of a frame by mode."""
+INSIDE = 8000
 
 
-def codec2(mode: str) -> Transcoder:
-    """Transcoder at a mode; the bits are frames times the mode's bits (c2enc pads each frame to whole bytes)."""
-    if mode not in BITS_A_FRAME:
-        raise WavelexError(f"Codec 2 has no mode {mode!r}; choose {', '.join(BITS_A_FRAME)}")
-    need("c2enc", "codec2")
-    bits = BITS_A_FRAME[mode]
+@dataclass(frozen=True)
+class Codec2:
+    """A mode; the bits are frames times the mode's bits (c2enc pads each frame to whole bytes)."""
 
-    def run(audio: Audio) -> tuple[Audio, float]:
-        narrow = resample(audio.mono()[None], audio.sample_rate, 8000)[0]
+    mode: str
+    family: str = "codec2"
+    codebook_sizes: tuple[int, ...] = ()
+    packet_seconds: float | None = None
+    codes_any_clip: bool = True
+
+    def __post_init__(self) -> None:
+        if self.mode not in FRAMES:
+            raise WavelexError(f"Codec 2 has no mode {self.mode!r}; choose {', '.join(FRAMES)}")
+        need("c2enc", "codec2")
+        need("c2dec", "codec2")
+
+    @property
+    def name(self) -> str:
+        return f"codec2-{self.mode}"
+
+    @property
+    def latency(self) -> float | None:
+        """One frame; its analysis window reaches a little further."""
+        return FRAMES[self.mode][1]
+
+    @property
+    def about(self) -> dict[str, str]:
+        return {"codec2": debian_version("codec2"), "command": f"c2enc {self.mode}", "inside": f"{INSIDE} Hz"}
+
+    def encode(self, samples: np.ndarray, name: str) -> Coded:
+        narrow = at_rate(samples, SAMPLE_RATE, INSIDE)
         with tempfile.TemporaryDirectory() as folder:
-            raw, coded, decoded = (Path(folder) / name for name in ("in.raw", "coded.bit", "out.raw"))
-            (np.clip(narrow, -1, 1) * 32767).astype("<i2").tofile(raw)
-            call(["c2enc", mode, str(raw), str(coded)])
-            call(["c2dec", mode, str(coded), str(decoded)])
-            heard = np.fromfile(decoded, "<i2").astype(np.float32) / 32768
-            frames = coded.stat().st_size // -(-bits // 8)
-        return Audio(resample(heard[None], 8000, audio.sample_rate), audio.sample_rate), frames * bits
+            raw, coded = Path(folder) / "in.raw", Path(folder) / "coded.bit"
+            raw.write_bytes(to_pcm(narrow))
+            call(["c2enc", self.mode, str(raw), str(coded)])
+            data = coded.read_bytes()
+        bits = FRAMES[self.mode][0]
+        return Coded(data, float(len(data) // -(-bits // 8) * bits))
 
-    return run
+    def decode(self, data: bytes, lost: np.ndarray | None = None) -> np.ndarray:
+        with tempfile.TemporaryDirectory() as folder:
+            coded, decoded = Path(folder) / "coded.bit", Path(folder) / "out.raw"
+            coded.write_bytes(data)
+            call(["c2dec", self.mode, str(coded), str(decoded)])
+            heard = from_pcm(decoded.read_bytes())
+        return at_rate(heard, INSIDE, SAMPLE_RATE)

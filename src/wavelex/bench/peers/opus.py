@@ -1,42 +1,59 @@
-"""Opus through opusenc and opusdec."""
+"""Opus (RFC 6716) through opusenc and opusdec."""
 
 from __future__ import annotations
 
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from wavelex.audio import Audio, read_audio, write_audio
-from wavelex.bench.evaluation import Transcoder
-from wavelex.bench.peers.program import call, need
+from wavelex.bench.metrics.base import SAMPLE_RATE
+from wavelex.bench.peers.ogg import payload_bits
+from wavelex.bench.peers.program import call, debian_version, need
+from wavelex.bench.system import Coded, at_rate
+
+SETTINGS = ["--speech", "--comp", "10", "--framesize", "20"]
 
 
-def opus(kbps: int) -> Transcoder:
-    """Transcoder at an asked-for rate: variable rate, complexity 10, 20 ms frames; bits are those of the audio packets."""
-    need("opusenc", "opus-tools")
+@dataclass(frozen=True)
+class Opus:
+    """Variable rate around the kbit/s asked for; bits are those of the audio packets."""
 
-    def run(audio: Audio) -> tuple[Audio, float]:
+    kbps: int
+    family: str = "opus"
+    latency: float | None = 0.0265
+    """20 ms frames and 6.5 ms of look-ahead."""
+    codebook_sizes: tuple[int, ...] = ()
+    packet_seconds: float | None = None
+    codes_any_clip: bool = True
+
+    def __post_init__(self) -> None:
+        need("opusenc", "opus-tools")
+        need("opusdec", "opus-tools")
+
+    @property
+    def name(self) -> str:
+        return f"opus-{self.kbps}"
+
+    @property
+    def about(self) -> dict[str, str]:
+        versions = {package: debian_version(package) for package in ("opus-tools", "libopus0")}
+        return {**versions, "command": f"opusenc --bitrate {self.kbps} {' '.join(SETTINGS)}"}
+
+    def encode(self, samples: np.ndarray, name: str) -> Coded:
         with tempfile.TemporaryDirectory() as folder:
-            original, coded, decoded = (Path(folder) / name for name in ("in.wav", "coded.opus", "out.wav"))
-            write_audio(original, audio)
-            asked = ["--bitrate", str(kbps), "--speech", "--comp", "10", "--framesize", "20"]
-            call(["opusenc", "--quiet", *asked, str(original), str(coded)])
-            call(["opusdec", "--quiet", "--rate", str(audio.sample_rate), "--force-wav", str(coded), str(decoded)])
-            heard, packets = read_audio(decoded), ogg_packet_sizes(coded.read_bytes())
-        # The first two packets are Ogg's own headers.
-        return heard, 8.0 * sum(packets[2:])
+            original, coded = Path(folder) / "in.wav", Path(folder) / "coded.opus"
+            write_audio(original, Audio(samples[None], SAMPLE_RATE))
+            call(["opusenc", "--quiet", "--bitrate", str(self.kbps), *SETTINGS, str(original), str(coded)])
+            data = coded.read_bytes()
+        return Coded(data, payload_bits(data))
 
-    return run
-
-
-def ogg_packet_sizes(data: bytes) -> list[int]:
-    """Bytes of each packet in an Ogg file of one stream (RFC 3533, section 6)."""
-    sizes, current, position = [], 0, 0
-    while data[position : position + 4] == b"OggS":
-        segments = data[position + 27 : position + 27 + data[position + 26]]
-        for segment in segments:
-            current += segment
-            if segment < 255:
-                sizes.append(current)
-                current = 0
-        position += 27 + len(segments) + sum(segments)
-    return sizes
+    def decode(self, data: bytes, lost: np.ndarray | None = None) -> np.ndarray:
+        with tempfile.TemporaryDirectory() as folder:
+            coded, decoded = Path(folder) / "coded.opus", Path(folder) / "out.wav"
+            coded.write_bytes(data)
+            call(["opusdec", "--quiet", "--rate", str(SAMPLE_RATE), "--force-wav", str(coded), str(decoded)])
+            heard = read_audio(decoded)
+        return at_rate(heard.mono(), heard.sample_rate, SAMPLE_RATE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from functools import cache
 
 from wavelex.errors import WavelexError
 
@@ -20,3 +21,12 @@ def call(command: list[str]) -> None:
     if done.returncode:
         last = (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()[-1]
         raise WavelexError(f"the peer program {command[0]} failed: {last}")
+
+
+@cache
+def debian_version(package: str) -> str:
+    """The installed version of a Debian package, or `unknown` where the system has no dpkg."""
+    if shutil.which("dpkg-query") is None:
+        return "unknown"
+    done = subprocess.run(["dpkg-query", "-W", "-f", "${Version}", package], capture_output=True, text=True)
+    return done.stdout.strip() or "unknown"

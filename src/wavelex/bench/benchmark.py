@@ -1,0 +1,168 @@
+"""A whole benchmark: recordings, systems, metrics and conditions in; results out."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import shlex
+import sys
+import time
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+import wavelex
+from wavelex.bench.cache import Cache
+from wavelex.bench.conditions import Condition
+from wavelex.bench.metrics.base import SAMPLE_RATE, Metric, package_version
+from wavelex.bench.performance import measure_performance, processor
+from wavelex.bench.report.exhibit import EXHIBIT, Exhibit, Gallery, choose_exhibits
+from wavelex.bench.results import RATE_COLUMNS, Entry, Results
+from wavelex.bench.runner import Row, collect, measure
+from wavelex.bench.scoring import Failure, Item, file_hash, read_clip, unsqueeze
+from wavelex.bench.system import System
+from wavelex.errors import WavelexError
+from wavelex.recordings import Recording
+
+
+class Progress(Protocol):
+    """Told what is being done and how much of it there is; then, how much more is done."""
+
+    def begin(self, what: str, total: int) -> None: ...
+
+    def advance(self, count: int) -> None: ...
+
+
+def run(
+    recordings: Sequence[Recording],
+    systems: Sequence[System],
+    metrics: tuple[Metric, ...],
+    conditions: Sequence[Condition],
+    cache_path: Path,
+    workers: int,
+    progress: Progress,
+    missing: dict[str, str],
+) -> tuple[Results, Gallery]:
+    """Measure what the cache lacks and gather everything. `missing` are systems that could not be had, and why.
+
+    Raises WavelexError where nothing can be run at all: no system, a metric's package missing, an unreadable file.
+    """
+    begun = time.perf_counter()
+    versions = {m.name: {"version": m.version, "settings": m.settings, "columns": " ".join(c.name for c in m.columns)} for m in metrics}
+    hashes = {recording.name: file_hash(recording.path) for recording in recordings}
+    items = [Item(recording, hashes[recording.name], condition) for condition in conditions for recording in recordings]
+    with Cache(cache_path) as cache:
+        _, lacking = collect(items, systems, metrics, cache)
+        progress.begin("measuring", sum(map(len, lacking.values())))
+        failures = measure(lacking, metrics, cache_path, workers, progress.advance)
+        rows, _ = collect(items, systems, metrics, cache)
+        entries = [_entry(row) for row in rows]
+        columns = [*RATE_COLUMNS, *(column for metric in metrics for column in metric.columns)]
+        about = _about(recordings, hashes, rows)
+        results = Results(about, columns, versions, {}, entries, [_told(failure) for failure in failures], missing)
+        results.systems = {system.name: _describe(system, rows) for system in systems}
+        timed = [system for system in systems if system.codes_any_clip]
+        progress.begin("timing", len(timed))
+        clip = _longest(items, rows)
+        if clip is not None:
+            for system in timed:
+                results.systems[system.name]["performance"] = measure_performance(system, clip, cache)
+                progress.advance(1)
+        gallery = _gallery(results, items, systems, cache, workers, progress)
+    about["wall_seconds"] = time.perf_counter() - begun
+    about["measured_now"] = sum(map(len, lacking.values()))
+    return results, gallery
+
+
+def _entry(row: Row) -> Entry:
+    coding, recording = row.coding, row.item.recording
+    seconds = coding["seconds"]
+    values = {
+        "seconds": seconds,
+        "file_kbps": 8 * coding["bytes"] / seconds / 1000,
+        "delay_ms": 1000 * coding["delay"] / SAMPLE_RATE,
+        "encode_rtf": coding["encode_s"] / seconds,
+        "decode_rtf": coding["decode_s"] / seconds,
+    }
+    if coding["bits"] is not None:
+        values["kbps"] = coding["bits"] / seconds / 1000
+    if coding["codes"]:
+        values["tokens"] = float(np.prod(coding["codes"]["shape"])) / seconds
+    kind = recording.kind or "speech"
+    return Entry(recording.name, kind, recording.speaker, row.item.condition.name, row.system, values | row.values, row.refusals)
+
+
+def _told(failure: Failure) -> dict[str, str]:
+    recording = failure.item.recording
+    place = {"recording": recording.name, "kind": recording.kind or "speech", "condition": failure.item.condition.name}
+    return place | {"system": failure.system, "metric": failure.metric, "reason": failure.reason}
+
+
+def _about(recordings: Sequence[Recording], hashes: dict[str, str], rows: list[Row]) -> dict[str, Any]:
+    seconds = {row.item.recording.name: row.coding["seconds"] for row in rows}
+    return {
+        "wavelex": wavelex.__version__,
+        "command": shlex.join(["wavelex", *sys.argv[1:]]),
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "machine": processor(),
+        "python": platform.python_version(),
+        "packages": {name: package_version(name) for name in ("torch", "numpy", "soxr", "soundfile")},
+        "recordings": len(recordings),
+        "speakers": len({recording.speaker for recording in recordings if recording.speaker}),
+        "seconds": sum(seconds.values()),
+        "data_hash": hashlib.sha256("".join(sorted(hashes.values())).encode()).hexdigest()[:16],
+        "load": os.getloadavg()[0],
+    }
+
+
+def _describe(system: System, rows: list[Row]) -> dict[str, Any]:
+    codes = [unsqueeze(row.coding["codes"]) for row in rows if row.system == system.name and row.coding["codes"]]
+    described: dict[str, Any] = {"family": system.family, "about": system.about, "latency": system.latency}
+    if codes and system.codebook_sizes:
+        described["codebooks"] = codebook_use(np.concatenate(codes, axis=1), system.codebook_sizes)
+    return described
+
+
+def codebook_use(codes: np.ndarray, sizes: Sequence[int]) -> list[dict[str, float]]:
+    """For each codebook of (codebooks, frames): share of its codes in use, perplexity, and entropy in bits."""
+    found = []
+    for row, size in zip(codes, sizes, strict=True):
+        share = np.bincount(row, minlength=size) / max(1, len(row))
+        entropy = float(-(share[share > 0] * np.log2(share[share > 0])).sum())
+        found.append({"size": size, "used": float((share > 0).mean()), "perplexity": 2**entropy, "entropy": entropy})
+    return found
+
+
+def _longest(items: Sequence[Item], rows: list[Row]) -> np.ndarray | None:
+    """The clip that speed is measured on."""
+    coded = {row.item: row.coding["seconds"] for row in rows}
+    known = sorted(coded, key=lambda item: (-coded[item], item.recording.name, items.index(item)))
+    return read_clip(known[0]) if known else None
+
+
+def _gallery(results: Results, items: Sequence[Item], systems: Sequence[System], cache: Cache, workers: int, progress: Progress) -> Gallery:
+    """Sound and pictures of a few clips, measured as a metric is, so that they are kept and a crash costs one clip."""
+    chosen = choose_exhibits(results, items)
+    shown = list(dict.fromkeys(item for items_shown in chosen.values() for item in items_shown))
+    _, lacking = collect(shown, systems, (EXHIBIT,), cache)
+    progress.begin("players and pictures", sum(map(len, lacking.values())))
+    measure(lacking, (EXHIBIT,), cache.path, workers, progress.advance)
+    rows, _ = collect(shown, systems, (EXHIBIT,), cache)
+    made = {(row.item, row.system): Exhibit(row.values["sound"], row.values["picture"]) for row in rows if "sound" in row.values}
+    return Gallery(chosen, made)
+
+
+def distinct(systems: Sequence[System]) -> list[System]:
+    """Without repetitions. Raises WavelexError where two different ones bear one name, or there is none."""
+    found: dict[str, System] = {}
+    for system in systems:
+        if system.name in found and found[system.name].about != system.about:
+            raise WavelexError(f"two systems are called {system.name}; rename the folder of one")
+        found[system.name] = system
+    if not found:
+        raise WavelexError("nothing to measure; give --codec or --peers")
+    return list(found.values())

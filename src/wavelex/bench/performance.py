@@ -1,0 +1,102 @@
+"""Speed and memory of a system in a process of its own, which knows nothing of the run around it."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import platform
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from wavelex.bench.cache import Cache, content_key
+from wavelex.bench.metrics.base import SAMPLE_RATE
+from wavelex.bench.runner import ONE_THREAD
+from wavelex.bench.system import System, from_pcm, to_pcm
+from wavelex.errors import WavelexError
+
+REVISION = 1
+SECONDS = 10
+TURNS = 3
+LIMIT_SECONDS = 600
+
+
+def processor() -> str:
+    """The processor's name and its number of cores."""
+    names = [line for line in _cpuinfo().splitlines() if line.startswith("model name")]
+    name = names[0].partition(":")[2].strip() if names else platform.processor() or platform.machine()
+    return f"{name}, {os.cpu_count()} cores"
+
+
+def _cpuinfo() -> str:
+    path = Path("/proc/cpuinfo")
+    return path.read_text() if path.exists() else ""
+
+
+def measure_performance(system: System, clip: np.ndarray, cache: Cache) -> dict[str, float | str]:
+    """Times real time of encode and decode on one thread and on all, and peak memory in MB; or an `error`.
+
+    `clip` (T,) is repeated or cut to 10 s. Kept in the cache by machine; a program's start counts, loading a model does not.
+    """
+    key = content_key("performance", REVISION, processor(), system.name, system.about)
+    kept: dict[str, float | str] | None = cache.get([key]).get(key)
+    if kept is None:
+        kept = _in_a_process(system, to_pcm(np.resize(clip, SECONDS * SAMPLE_RATE)))
+        if "error" not in kept:
+            cache.put(key, kept)
+    return kept
+
+
+def _in_a_process(system: System, data: bytes) -> dict[str, float | str]:
+    found: dict[str, float | str] = {}
+    for label, threads in (("one", 1), ("all", os.cpu_count() or 1)):
+        environment = os.environ | dict.fromkeys(ONE_THREAD, str(threads))
+        command = [sys.executable, "-m", "wavelex.bench.performance"]
+        try:
+            done = subprocess.run(
+                command, input=pickle.dumps((system, data, threads)), capture_output=True, env=environment, timeout=LIMIT_SECONDS
+            )
+            if done.returncode:
+                last = (done.stderr.decode(errors="replace").strip() or "the process died").splitlines()[-1]
+                return {"error": f"{system.name}: {last}"}
+            times = json.loads(done.stdout.decode().splitlines()[-1])
+        except subprocess.TimeoutExpired:
+            return {"error": f"{system.name}: took over {LIMIT_SECONDS} s for {SECONDS} s of audio"}
+        found |= {f"encode_x_{label}": SECONDS / times["encode"], f"decode_x_{label}": SECONDS / times["decode"]}
+        if threads == 1:
+            found["peak_mb"] = times["peak_mb"]
+    return found
+
+
+def main() -> None:
+    """The measured process: a pickled (system, PCM, threads) on standard input, one JSON line on standard output."""
+    import torch
+
+    system, data, threads = pickle.loads(sys.stdin.buffer.read())
+    torch.set_num_threads(threads)
+    samples = from_pcm(data)
+    encodes, decodes = [], []
+    try:
+        # The first turn loads models and does not count.
+        for turn in range(TURNS + 1):
+            begun = time.perf_counter()
+            coded = system.encode(samples, "clip")
+            middle = time.perf_counter()
+            system.decode(coded.data)
+            if turn:
+                encodes.append(middle - begun)
+                decodes.append(time.perf_counter() - middle)
+    except WavelexError as error:
+        sys.exit(str(error))
+    own, programs = (resource.getrusage(who).ru_maxrss / 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    # A system that runs programs is as large as they are.
+    print(json.dumps({"encode": min(encodes), "decode": min(decodes), "peak_mb": programs or own}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""PESQ and STOI of one recording through one codec, for commands that show them beside their work."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from wavelex.audio import Audio, resample
+from wavelex.bench.metrics.base import SAMPLE_RATE
+from wavelex.bench.metrics.pesq import pesq
+from wavelex.bench.metrics.stoi import stoi
+from wavelex.codec import Codec
+from wavelex.errors import WavelexError
+
+
+@dataclass(frozen=True)
+class Quick:
+    """`pesq` and `stoi` are None where the metric refused; `refusal` then says why. `speed` counts times real time."""
+
+    decoded: Audio
+    kbps: float
+    speed: float
+    pesq: float | None
+    stoi: float | None
+    refusal: str
+
+
+def there_and_back(codec: Codec, audio: Audio, codebooks: int) -> Quick:
+    """Encode and decode a recording as 16 kHz mono and score what comes back; nothing is shifted, our codecs keep time."""
+    mono = Audio(resample(audio.mono()[None], audio.sample_rate, SAMPLE_RATE), SAMPLE_RATE)
+    begun = time.perf_counter()
+    tokens = codec.encode(mono, codebooks=codebooks)
+    decoded = codec.decode(tokens)
+    elapsed = time.perf_counter() - begun
+    scores: dict[str, float] = {}
+    refusals = []
+    for name, measure in (("pesq", pesq), ("stoi", stoi)):
+        try:
+            scores[name] = measure(mono.mono(), decoded.mono())
+        except WavelexError as error:
+            refusals.append(str(error))
+    return Quick(decoded, tokens.bitrate / 1000, mono.seconds / elapsed, scores.get("pesq"), scores.get("stoi"), "; ".join(refusals))

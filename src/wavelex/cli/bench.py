@@ -1,0 +1,161 @@
+"""`wavelex bench`: codecs of ours and of others over a test set, with intervals, a report and a regression gate."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from wavelex.bench.results import Results
+from wavelex.errors import WavelexError
+from wavelex.hub import DEFAULT_MODEL
+from wavelex.recordings import list_recordings
+
+HEADLINE = ("pesq_wb", "stoi", "mel", "dnsmos_ovrl", "speaker", "wer")
+"""What fits a terminal; the report has the rest."""
+
+
+def default_cache() -> Path:
+    """Where measurements are kept between runs."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wavelex" / "bench.sqlite"
+
+
+def bench(
+    data: Annotated[Path, typer.Argument(help="Folder of recordings (its manifest.tsv is used if there is one), or a manifest.")],
+    codec: Annotated[
+        list[str] | None, typer.Option("--codec", "-c", help="Shipped model, checkpoint or training run; may be repeated.")
+    ] = None,
+    codebooks: Annotated[str, typer.Option("--codebooks", "-n", help="Codebook counts of --codec, with commas.")] = "1,2,4,8",
+    peers: Annotated[str, typer.Option(help="Peers with commas: all, opus-6, codec2-1200, hf:CHECKPOINT@8, folder:DIR@KBPS, ...")] = "",
+    lyra: Annotated[Path | None, typer.Option(help="Folder of Lyra V2's three model files.")] = None,
+    metrics: Annotated[str, typer.Option(help="Metrics with commas, or all.")] = "all",
+    conditions: Annotated[
+        str, typer.Option(help="Conditions with commas: clean, noise-10, narrowband, clipped, quiet, loss-5, or all.")
+    ] = "clean",
+    kind: Annotated[str | None, typer.Option(help="Only recordings of this kind (a manifest's column).")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only so many recordings, spread over the list.")] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the report and the results.")] = Path("bench-output"),
+    jobs: Annotated[int, typer.Option(min=1, help="Clips at a time, each on one thread.")] = 1,
+    cache: Annotated[Path | None, typer.Option(help="File in which measurements are kept (default: the user's cache folder).")] = None,
+    against: Annotated[Path | None, typer.Option(help="Earlier results.json; exit with 1 if any figure is significantly worse.")] = None,
+) -> None:
+    """Measure codecs side by side. Leaves report.html, results.md, results.json, clips.jsonl and clips.parquet in --out.
+
+    What was measured is kept by content, so a stopped run continues and a repeated one takes seconds.
+    """
+    # Imported late: their packages are in the bench extra.
+    from wavelex.bench.benchmark import distinct, run
+    from wavelex.bench.conditions import choose as choose_conditions
+    from wavelex.bench.gate import judge
+    from wavelex.bench.metrics import choose as choose_metrics
+    from wavelex.bench.own import own
+    from wavelex.bench.peers import choose_peers
+    from wavelex.bench.report.html import write_html
+    from wavelex.bench.report.markdown import write_markdown
+    from wavelex.bench.system import Original, System
+
+    earlier = Results.load(against) if against else None
+    recordings = [recording for recording in list_recordings(data) if kind in (None, recording.kind)]
+    if not recordings:
+        raise WavelexError(f"{data}: holds no recordings of the kind {kind!r}; see the manifest's column kind")
+    if limit and limit < len(recordings):
+        recordings = [recordings[i * len(recordings) // limit] for i in range(limit)]
+    chosen_metrics, chosen_conditions = choose_metrics(metrics), choose_conditions(conditions)
+    others, missing = choose_peers(peers, lyra)
+    models = codec or ([] if peers else [DEFAULT_MODEL])
+    ours: list[System] = [system for model in models for system in own(model, _counts(codebooks))]
+    systems = distinct([*ours, *others])
+    _make(out)
+    console = Console()
+    for why in missing.values():
+        console.print(f"[yellow]left out: {why}", highlight=False)
+    try:
+        bar = _Bar()
+        with bar.lines:
+            results, gallery = run(
+                recordings, [Original(), *systems], chosen_metrics, chosen_conditions, cache or default_cache(), jobs, bar, missing
+            )
+    except KeyboardInterrupt:
+        console.print("stopped; what is measured is kept, and the same command goes on from there")
+        raise typer.Exit(130) from None
+    results.save(out / "results.json")
+    results.save_lines(out / "clips.jsonl")
+    results.save_parquet(out / "clips.parquet")
+    write_markdown(out / "results.md", results)
+    write_html(out / "report.html", results, gallery)
+    _print(console, results)
+    console.print(
+        f"{out / 'report.html'}: {results.about['wall_seconds']:.1f} s, {results.about['measured_now']} measured now", soft_wrap=True
+    )
+    if earlier is not None:
+        verdict = judge(results, earlier)
+        for text in verdict.incomparable:
+            console.print(f"[yellow]not compared: {text}", highlight=False)
+        for text in verdict.worse:
+            console.print(f"[red]worse: {text}", highlight=False)
+        console.print(f"{verdict.compared} figures compared with {against}, {len(verdict.worse)} significantly worse", soft_wrap=True)
+        if not verdict.compared:
+            raise WavelexError(f"{against}: has no figure in common with this run; compare runs of the same systems and recordings")
+        if verdict.worse:
+            raise typer.Exit(1)
+
+
+def _counts(text: str) -> list[int]:
+    try:
+        return [int(n) for n in text.split(",") if n.strip()]
+    except ValueError as error:
+        raise WavelexError(f"--codebooks {text!r}: give numbers with commas, such as 1,2,4,8") from error
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WavelexError(f"{folder}: cannot be made ({error.strerror}); choose another --out") from error
+
+
+class _Bar:
+    """One line a stage of the run."""
+
+    def __init__(self) -> None:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+        self.lines = Progress(*columns, console=Console(stderr=True))
+        self._line = TaskID(0)
+
+    def begin(self, what: str, total: int) -> None:
+        self._line = self.lines.add_task(what, total=total)
+
+    def advance(self, count: int) -> None:
+        self.lines.advance(self._line, count)
+
+
+def _print(console: Console, results: Results) -> None:
+    columns = [column for column in results.columns if column.name in HEADLINE] or results.columns[-1:]
+    rate = results.column("kbps")
+    for kind in results.kinds:
+        for condition in results.conditions:
+            table = Table(
+                "system", "kbit/s", *(column.label for column in columns), "clips", title=f"{kind}, {condition}", title_justify="left"
+            )
+            for name in results.systems:
+                entries, failed = results.group(kind, condition, name), results.failed(kind, condition, name)
+                if not entries and not failed:
+                    continue
+                known = results.mean(kind, condition, name, rate)
+                cells = []
+                for column in columns:
+                    mean = results.mean(kind, condition, name, column)
+                    half = 0.0 if mean is None else (mean.widest[1] - mean.widest[0]) / 2
+                    cells.append("-" if mean is None else f"{mean.mean:.{column.digits}f} ±{half:.{column.digits}f}")
+                scored = sum(not entry.refusals for entry in entries)
+                table.add_row(name, "-" if known is None else f"{known.mean:.2f}", *cells, f"{scored} of {len(entries) + failed}")
+            console.print(table)
+    for failure in results.failures:
+        console.print(
+            f"[red]failed: {failure['system']}, {failure['recording']} ({failure['condition']}): {failure['reason']}", highlight=False
+        )

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+from conftest import make_codec, voice
+
+from wavelex.bench.own import own
+from wavelex.checkpoint import save_codec
+from wavelex.errors import WavelexError
+from wavelex.hub import load
+from wavelex.tokens import AudioTokens
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
+    save_codec(path, make_codec(), "tiny")
+    return str(path)
+
+
+def test_the_bytes_are_a_token_file_and_the_sound_is_the_codecs(model: str) -> None:
+    samples, codec = voice(1.5), load(model)
+    for system in own(model, [1, 4]):
+        copy = pickle.loads(pickle.dumps(system))
+        coded = copy.encode(samples, "clip")
+        tokens = AudioTokens.from_bytes(coded.data)
+        assert tokens.codebooks == system.codebooks == len(system.codebook_sizes)
+        assert coded.bits == 75 * 10 * system.codebooks and 8 * len(coded.data) > coded.bits
+        np.testing.assert_array_equal(coded.codes, tokens.codes[0])
+        np.testing.assert_array_equal(copy.decode(coded.data), codec.decode(codec.encode(samples, codebooks=system.codebooks)).samples[0])
+    assert [system.name for system in own(model, [1, 4])] == ["tiny@1", "tiny@4"]
+    assert own(model, [1])[0].about["weights"] == codec.weights_hash
+
+
+def test_lost_packets_are_lost_frames(model: str) -> None:
+    system, samples = own(model, [8])[0], voice(2)
+    data = system.encode(samples, "clip").data
+    lost = np.zeros(100, bool)
+    lost[40:60] = True
+    heard, whole = system.decode(data, lost), system.decode(data)
+    assert not heard[41 * 320 : 59 * 320].any() and whole[41 * 320 : 59 * 320].any()
+    np.testing.assert_array_equal(heard[: 38 * 320], whole[: 38 * 320])
+
+
+def test_rates_that_do_not_exist_are_refused(model: str) -> None:
+    with pytest.raises(WavelexError, match="9 codebooks asked for"):
+        own(model, [9])
+    with pytest.raises(WavelexError, match="no model 'none'"):
+        own("none", [1])
+
+
+def test_damaged_bytes_are_refused_not_decoded(model: str) -> None:
+    system = own(model, [2])[0]
+    data = bytearray(system.encode(voice(1), "clip").data)
+    data[-5] ^= 1
+    with pytest.raises(WavelexError, match="damaged"):
+        system.decode(bytes(data))
