@@ -44,10 +44,12 @@ def run(
     conditions: Sequence[Condition],
     cache_path: Path,
     workers: int,
+    timing: bool,
     progress: Progress,
     missing: dict[str, str],
 ) -> tuple[Results, Gallery]:
-    """Measure what the cache lacks and gather everything. `missing` are systems that could not be had, and why.
+    """Measure what the cache lacks and gather everything. `missing` are systems that could not be had, and why;
+    `timing` also measures speed and memory.
 
     Raises WavelexError where nothing can be run at all: no system, a metric's package missing, an unreadable file.
     """
@@ -65,7 +67,7 @@ def run(
         about = _about(recordings, hashes, rows)
         results = Results(about, columns, versions, {}, entries, [_told(failure) for failure in failures], missing)
         results.systems = {system.name: _describe(system, rows) for system in systems}
-        timed = [system for system in systems if system.codes_any_clip]
+        timed = [system for system in systems if timing and system.codes_any_clip]
         progress.begin("timing", len(timed))
         clip = _longest(items, rows)
         if clip is not None:

@@ -20,7 +20,7 @@ from wavelex.bench.runner import ONE_THREAD
 from wavelex.bench.system import System, from_pcm, to_pcm
 from wavelex.errors import WavelexError
 
-REVISION = 1
+REVISION = 2
 SECONDS = 10
 TURNS = 3
 LIMIT_SECONDS = 600
@@ -53,49 +53,52 @@ def measure_performance(system: System, clip: np.ndarray, cache: Cache) -> dict[
 
 
 def _in_a_process(system: System, data: bytes) -> dict[str, float | str]:
-    found: dict[str, float | str] = {}
-    for label, threads in (("one", 1), ("all", os.cpu_count() or 1)):
-        environment = os.environ | dict.fromkeys(ONE_THREAD, str(threads))
-        command = [sys.executable, "-m", "wavelex.bench.performance"]
-        try:
-            done = subprocess.run(
-                command, input=pickle.dumps((system, data, threads)), capture_output=True, env=environment, timeout=LIMIT_SECONDS
-            )
-            if done.returncode:
-                last = (done.stderr.decode(errors="replace").strip() or "the process died").splitlines()[-1]
-                return {"error": f"{system.name}: {last}"}
-            times = json.loads(done.stdout.decode().splitlines()[-1])
-        except subprocess.TimeoutExpired:
-            return {"error": f"{system.name}: took over {LIMIT_SECONDS} s for {SECONDS} s of audio"}
-        found |= {f"encode_x_{label}": SECONDS / times["encode"], f"decode_x_{label}": SECONDS / times["decode"]}
-        if threads == 1:
-            found["peak_mb"] = times["peak_mb"]
+    environment = os.environ | dict.fromkeys(ONE_THREAD, str(os.cpu_count() or 1))
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "wavelex.bench.performance"],
+            input=pickle.dumps((system, data)),
+            capture_output=True,
+            env=environment,
+            timeout=LIMIT_SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        return {"error": f"{system.name}: took over {LIMIT_SECONDS} s for {SECONDS} s of audio"}
+    if done.returncode:
+        last = (done.stderr.decode(errors="replace").strip() or "the process died").splitlines()[-1]
+        return {"error": f"{system.name}: {last}"}
+    found: dict[str, float | str] = json.loads(done.stdout.decode().splitlines()[-1])
     return found
 
 
 def main() -> None:
-    """The measured process: a pickled (system, PCM, threads) on standard input, one JSON line on standard output."""
+    """The measured process: a pickled (system, PCM) on standard input, one JSON line on standard output."""
     import torch
 
-    system, data, threads = pickle.loads(sys.stdin.buffer.read())
-    torch.set_num_threads(threads)
+    system, data = pickle.loads(sys.stdin.buffer.read())
     samples = from_pcm(data)
-    encodes, decodes = [], []
-    try:
-        # The first turn loads models and does not count.
-        for turn in range(TURNS + 1):
-            begun = time.perf_counter()
-            coded = system.encode(samples, "clip")
-            middle = time.perf_counter()
-            system.decode(coded.data)
-            if turn:
-                encodes.append(middle - begun)
-                decodes.append(time.perf_counter() - middle)
-    except WavelexError as error:
-        sys.exit(str(error))
-    own, programs = (resource.getrusage(who).ru_maxrss / 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    # A system that runs programs is as large as they are.
-    print(json.dumps({"encode": min(encodes), "decode": min(decodes), "peak_mb": programs or own}))
+    found: dict[str, float] = {}
+    for label, threads in (("one", 1), ("all", os.cpu_count() or 1)):
+        torch.set_num_threads(threads)
+        encodes, decodes = [], []
+        try:
+            # The first turn loads models and does not count.
+            for turn in range(TURNS + 1):
+                begun = time.perf_counter()
+                coded = system.encode(samples, "clip")
+                middle = time.perf_counter()
+                system.decode(coded.data)
+                if turn:
+                    encodes.append(middle - begun)
+                    decodes.append(time.perf_counter() - middle)
+        except WavelexError as error:
+            sys.exit(str(error))
+        found |= {f"encode_x_{label}": SECONDS / min(encodes), f"decode_x_{label}": SECONDS / min(decodes)}
+        if threads == 1:
+            own, programs = (resource.getrusage(who).ru_maxrss / 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+            # A system that runs programs is as large as they are.
+            found["peak_mb"] = programs or own
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":

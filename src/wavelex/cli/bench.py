@@ -42,6 +42,7 @@ def bench(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the report and the results.")] = Path("bench-output"),
     jobs: Annotated[int, typer.Option(min=1, help="Clips at a time, each on one thread.")] = 1,
     cache: Annotated[Path | None, typer.Option(help="File in which measurements are kept (default: the user's cache folder).")] = None,
+    timing: Annotated[bool, typer.Option(help="Also measure speed and memory, in processes of their own.")] = True,
     against: Annotated[Path | None, typer.Option(help="Earlier results.json; exit with 1 if any figure is significantly worse.")] = None,
 ) -> None:
     """Measure codecs side by side. Leaves report.html, results.md, results.json, clips.jsonl and clips.parquet in --out.
@@ -78,7 +79,7 @@ def bench(
         bar = _Bar()
         with bar.lines:
             results, gallery = run(
-                recordings, [Original(), *systems], chosen_metrics, chosen_conditions, cache or default_cache(), jobs, bar, missing
+                recordings, [Original(), *systems], chosen_metrics, chosen_conditions, cache or default_cache(), jobs, timing, bar, missing
             )
     except KeyboardInterrupt:
         console.print("stopped; what is measured is kept, and the same command goes on from there")
