@@ -5,7 +5,7 @@ RUN := $(VENV)/bin/python -m
 AUDIO ?=
 DEMO ?= demo-output
 
-.PHONY: demo test slow lint setup-demo setup-dev
+.PHONY: demo test slow lint gate setup-demo setup-dev
 
 setup-demo: $(VENV)/.demo
 setup-dev: $(VENV)/.dev
@@ -29,6 +29,9 @@ test: setup-dev
 
 slow: setup-dev
 	$(RUN) pytest -m slow
+
+gate: setup-dev
+	$(VENV)/bin/python benchmarks/gate.py
 
 lint: setup-dev
 	$(RUN) ruff check src tests

@@ -89,6 +89,11 @@ def test_the_gate_lets_the_same_and_the_better_pass() -> None:
         assert not verdict.worse and not verdict.incomparable and verdict.compared > 8
 
 
+def test_the_rounding_of_another_machine_is_not_a_regression() -> None:
+    assert not judge(results(a2=-0.004), results()).worse
+    assert judge(results(a2=-0.02), results()).worse
+
+
 def test_the_gate_stops_what_is_worse_and_names_it() -> None:
     verdict = judge(results(a2=-0.1), results())
     assert len(verdict.worse) == 1 and re.search(r"a@2 \(speech, clean\): PESQ-WB -0\.1\d*", verdict.worse[0])

@@ -8,8 +8,8 @@ from wavelex.bench.results import Results
 
 LEVEL = 0.99
 """Of the interval that has to lie on the worse side: many figures are looked at, so each has to be surer than 95%."""
-LEAST = 1e-6
-"""Differences below are rounding."""
+LEAST = 0.002
+"""Share of the earlier figure; a smaller difference is another machine's rounding, however sure it is."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,9 @@ def judge(now: Results, earlier: Results) -> Verdict:
             if found is None:
                 continue
             compared += 1
-            if found.significant and found.difference * column.better < -LEAST:
+            before = earlier.mean(kind, condition, system, column)
+            least = LEAST * abs(before.mean) if before else 0.0
+            if found.significant and found.difference * column.better < -least:
                 low, high = found.interval
                 worse.append(
                     f"{system} ({kind}, {condition}): {column.label} {found.difference:+.{column.digits + 1}f} "
