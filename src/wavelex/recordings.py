@@ -39,7 +39,8 @@ def list_recordings(source: Path) -> list[Recording]:
         found = []
         for path in find_audio(source):
             row = known.get(path.resolve())
-            name = str(path.relative_to(source))
+            # A name that is not UTF-8 could be shown and stored nowhere.
+            name = str(path.relative_to(source)).encode(errors="replace").decode()
             found.append(Recording(path, name, row.kind, row.speaker, row.language, row.text) if row else Recording(path, name))
     elif source.is_file():
         found = _read_manifest(source)

@@ -61,10 +61,15 @@ def _broken(pair: Pair) -> dict[str, float]:
     raise ZeroDivisionError("no such thing")
 
 
+def _nan(pair: Pair) -> dict[str, float]:
+    return {"nan": float("nan")}
+
+
 def _deadly(pair: Pair) -> dict[str, float]:
     os._exit(4)
 
 
 LEVEL = Metric("level", (Column("level", "level", -1, 3, "weight"),), ("numpy",), "none", _level)
 BROKEN = Metric("broken", (Column("broken", "broken", 1),), ("numpy",), "none", _broken)
+NAN = Metric("nan", (Column("nan", "nan", 1),), ("numpy",), "none", _nan)
 DEADLY = Metric("deadly", (Column("deadly", "deadly", 1),), ("numpy",), "none", _deadly)

@@ -27,7 +27,7 @@ def test_the_envelope_decides_when_the_phase_is_lost() -> None:
     spectrum = np.fft.rfft(np.random.default_rng(0).standard_normal(len(x)))
     noise = np.fft.irfft(spectrum, len(x))
     envelope = np.convolve(np.abs(x), np.ones(400) / 400, "same")
-    assert abs(find_delay(x, np.pad(noise * envelope, (640, 0)))) - 640 <= 160
+    assert abs(find_delay(x, np.pad(noise * envelope, (640, 0))) - 640) <= 160
 
 
 @pytest.mark.parametrize("count", [160, 300, 511, 700, 1023])

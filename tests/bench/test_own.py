@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from conftest import make_codec, voice
 
-from wavelex.bench.own import own
+from wavelex.bench.own import label, own
 from wavelex.checkpoint import save_codec
 from wavelex.errors import WavelexError
 from wavelex.hub import load
@@ -42,6 +42,14 @@ def test_lost_packets_are_lost_frames(model: str) -> None:
     heard, whole = system.decode(data, lost), system.decode(data)
     assert not heard[41 * 320 : 59 * 320].any() and whole[41 * 320 : 59 * 320].any()
     np.testing.assert_array_equal(heard[: 38 * 320], whole[: 38 * 320])
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [("speech-16k", "speech-16k"), ("runs/a/best.safetensors", "a"), ("runs/b", "b"), ("x/mine.v2.safetensors", "mine.v2")],
+)
+def test_two_runs_of_one_design_have_two_names(model: str, name: str) -> None:
+    assert label(model) == name
 
 
 def test_rates_that_do_not_exist_are_refused(model: str) -> None:

@@ -162,6 +162,16 @@ def test_reconstructions_are_matched_by_name(tmp_path: Path) -> None:
         peer(f"folder:{tmp_path / 'nowhere'}")
 
 
+def test_other_reconstructions_of_the_same_size_are_another_system(tmp_path: Path) -> None:
+    abouts = []
+    for seed in (0, 1):
+        folder = tmp_path / str(seed) / "page"
+        folder.mkdir(parents=True)
+        write_audio(folder / "a.wav", Audio(voice(1, seed=seed)[None], 16000))
+        abouts.append(peer(f"folder:{folder}").about)
+    assert abouts[0] != abouts[1] and abouts[0]["folder"] == abouts[1]["folder"]
+
+
 def tiny_checkpoint(kind: str, folder: Path) -> Path:
     if kind == "encodec":
         config = transformers.EncodecConfig(num_filters=4, hidden_size=16, codebook_dim=16, codebook_size=64, target_bandwidths=[0.9, 1.8])

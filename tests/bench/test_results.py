@@ -32,7 +32,7 @@ from wavelex.recordings import Recording
 CLIPS = 30
 ABOUT = {
     "wavelex": "0", "command": "wavelex bench <set>", "date": "today", "machine": "a machine", "python": "3", "packages": {"torch": "2"},
-    "recordings": CLIPS, "speakers": 10, "seconds": 60.0, "data_hash": "abc", "load": 0.5, "wall_seconds": 1.0, "measured_now": 3,
+    "recordings": CLIPS, "speakers": 10, "seconds": 60.0, "data_hash": "abc", "wall_seconds": 1.0, "measured_now": 3,
 }  # fmt: skip
 MADE = {"version": "revision 1", "settings": "as usual", "columns": "pesq_wb"}
 
@@ -46,12 +46,12 @@ def results(seed: int = 5, **shifts: float) -> Results:
         for clip in range(CLIPS):
             score = base + shifts.get(name.replace("@", ""), 0.0) + hard[clip] + rng.normal(0, 0.05)
             values = {"seconds": 2.0, "kbps": kbps, "file_kbps": kbps + 0.1, "delay_ms": 0.0, "pesq_wb": score}
-            entries.append(Entry(f"clip{clip:02}.wav", "speech", f"speaker{clip % 10}", "clean", name, values))
+            entries.append(Entry(f"clip{clip:02}.wav", f"content{clip}", "speech", f"speaker{clip % 10}", "clean", name, values))
     systems = {
         name: {"family": name.partition("@")[0], "about": {"version": "<1>"}, "latency": 0.02} for name in ("original", "a@1", "a@2", "b")
     }
     systems["a@1"]["codebooks"] = [{"size": 4, "used": 1.0, "perplexity": 4.0, "entropy": 2.0}]
-    systems["a@1"]["performance"] = dict.fromkeys(("encode_x_one", "decode_x_one", "encode_x_all", "decode_x_all", "peak_mb"), 100.0)
+    systems["a@1"]["performance"] = dict.fromkeys(("encode_x_one", "decode_x_one", "encode_x_all", "decode_x_all", "load"), 100.0)
     systems["b"]["performance"] = {"error": "b: out of order"}
     columns = [*RATE_COLUMNS, Column("pesq_wb", "PESQ-WB", 1, 3)]
     return Results(dict(ABOUT), columns, {"pesq": dict(MADE)}, systems, entries, [], {"c-1": "the peer program c is not installed"})
@@ -108,6 +108,22 @@ def test_the_gate_notices_clips_that_can_no_longer_be_scored() -> None:
     place = {"recording": failed.recording, "kind": "speech", "condition": "clean", "system": failed.system, "metric": "", "reason": "died"}
     gone.failures.append(place)
     assert any("first clip04.wav" in text for text in judge(gone, results()).worse)
+
+
+def test_the_gate_stops_a_system_that_fails_on_every_clip() -> None:
+    gone = results()
+    gone.entries = [entry for entry in gone.entries if entry.system != "a@2"]
+    for clip in range(CLIPS):
+        place = {"recording": f"clip{clip:02}.wav", "kind": "speech", "condition": "clean", "system": "a@2", "metric": ""}
+        gone.failures.append({**place, "reason": "died"})
+    assert any("a@2 (speech, clean): PESQ-WB of 30 clips is no longer there" in text for text in judge(gone, results()).worse)
+
+
+def test_other_recordings_under_the_same_names_are_not_compared() -> None:
+    other = results(a2=-1)
+    other.entries = [replace(entry, content=entry.content + "x") for entry in other.entries]
+    verdict = judge(other, results())
+    assert not verdict.worse and not verdict.compared and "30 recordings with other content than earlier" in verdict.incomparable[0]
 
 
 def test_a_smaller_set_of_recordings_is_not_a_regression() -> None:
@@ -201,7 +217,7 @@ def test_the_page_is_whole_and_needs_nothing_else() -> None:
     escaped = ("&lt;too short&gt;", "b &amp; died", "wavelex bench &lt;set&gt;", "&lt;1&gt;", "&quot;hi&quot; &lt;b&gt;")
     for shown in (*escaped, "the peer program c is not installed"):
         assert shown in text
-    assert text.count("30 of 31") == 1
+    assert text.count("29 of 30") == 2
 
 
 def test_the_markdown_says_where_it_loses() -> None:

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import soundfile
 from conftest import voice
-from fakes import BROKEN, DEADLY, LEVEL, Fake
+from fakes import BROKEN, DEADLY, LEVEL, NAN, Fake
 
 from wavelex.audio import Audio, write_audio
 from wavelex.bench.cache import Cache
 from wavelex.bench.conditions import Condition
 from wavelex.bench.metrics import choose
 from wavelex.bench.metrics.base import Metric
-from wavelex.bench.runner import Row, collect, measure
+from wavelex.bench.runner import Measurements, Row, measure
 from wavelex.bench.scoring import Failure, Item, coding_key, file_hash, unsqueeze
 from wavelex.bench.system import System
 from wavelex.recordings import list_recordings
@@ -37,13 +37,17 @@ def items(folder: Path, condition: str = "clean") -> list[Item]:
 def benchmark(
     listed: list[Item], systems: list[System], cache: Path, metrics: tuple[Metric, ...] = (LEVEL,), workers: int = 1
 ) -> tuple[list[Row], list[Failure], int]:
-    """Rows, failures and how many measurements were made."""
+    """Rows, failures and how many tasks were done."""
     done: list[int] = []
     with Cache(cache) as kept:
-        _, missing = collect(listed, systems, metrics, kept)
-        failures = measure(missing, metrics, cache, workers, done.append)
-        rows, _ = collect(listed, systems, metrics, kept)
-    assert sum(done) == sum(map(len, missing.values()))
+        measurements = Measurements(listed, systems, kept)
+        uncoded = measurements.uncoded()
+        failures = measure(uncoded, (), cache, workers, done.append)
+        measurements.refresh()
+        lacking = measurements.unmeasured(metrics)
+        failures += measure(lacking, metrics, cache, workers, done.append)
+        rows = measurements.rows(metrics)
+    assert sum(done) == sum(map(len, [*uncoded.values(), *lacking.values()]))
     return rows, failures, sum(done)
 
 
@@ -52,20 +56,30 @@ def test_rows_have_rates_delays_codes_and_values(clips: Path, tmp_path: Path) ->
     assert not failures and len(rows) == 6
     for row in rows:
         assert row.coding["bits"] == 100 and row.coding["seconds"] == 1.5 and row.coding["bytes"] > 48000
-        assert row.coding["delay"] == (160 if row.system == "late" else 0)
+        assert row.delay == row.coding["delay"] == (160 if row.system == "late" else 0)
         assert row.values == {"level": 0, "weight": 2}
         np.testing.assert_array_equal(unsqueeze(row.coding["codes"]), np.arange(len(unsqueeze(row.coding["codes"])[0]))[None])
 
 
+def test_one_delay_a_system_is_removed_from_all_its_clips(clips: Path, tmp_path: Path) -> None:
+    rows, _, _ = benchmark(items(clips), [Fake("late", only="b.wav")], tmp_path / "c")
+    assert {row.item.recording.name: row.coding["delay"] for row in rows} == {"a.wav": 0, "b.wav": 160, "c.wav": 0}
+    assert {row.delay for row in rows} == {0}
+    assert {row.item.recording.name: row.values["level"] > 0 for row in rows} == {"a.wav": False, "b.wav": True, "c.wav": False}
+    given, _, _ = benchmark(items(clips), [Fake("late", only="b.wav", name="given", codes_any_clip=False)], tmp_path / "c")
+    assert {row.delay for row in given} == {0, 160} and all(row.values["level"] == 0 for row in given)
+
+
 def test_nothing_is_measured_twice_until_something_changes(clips: Path, tmp_path: Path) -> None:
     cache = tmp_path / "c"
-    assert benchmark(items(clips), [Fake()], cache)[2] == 3
+    assert benchmark(items(clips), [Fake()], cache)[2] == 6
     assert benchmark(items(clips), [Fake()], cache)[2] == 0
+    # The same sound from a newer codec is coded again but not scored again.
     assert benchmark(items(clips), [Fake(about={"version": "2"})], cache)[2] == 3
     assert benchmark(items(clips), [Fake()], cache, (LEVEL, *choose("stoi")))[2] == 3
     write_audio(clips / "a.wav", Audio(voice(1, seed=9)[None], 16000))
-    assert benchmark(items(clips), [Fake()], cache)[2] == 1
-    assert benchmark(items(clips, "quiet"), [Fake()], cache)[2] == 3
+    assert benchmark(items(clips), [Fake()], cache)[2] == 2
+    assert benchmark(items(clips, "quiet"), [Fake()], cache)[2] == 6
 
 
 def test_a_run_that_was_stopped_goes_on(clips: Path, tmp_path: Path) -> None:
@@ -75,12 +89,13 @@ def test_a_run_that_was_stopped_goes_on(clips: Path, tmp_path: Path) -> None:
         raise KeyboardInterrupt
 
     with Cache(cache) as kept:
-        _, missing = collect(listed, [Fake()], (LEVEL,), kept)
+        measurements = Measurements(listed, [Fake()], kept)
         with pytest.raises(KeyboardInterrupt):
-            measure(missing, (LEVEL,), cache, 1, stop)
-        done = len(collect(listed, [Fake()], (LEVEL,), kept)[0])
+            measure(measurements.uncoded(), (), cache, 1, stop)
+        measurements.refresh()
+        done = len(measurements.rows(()))
     assert done >= 1
-    assert benchmark(listed, [Fake()], cache)[2] == 3 - done
+    assert benchmark(listed, [Fake()], cache)[2] == 6 - done
 
 
 @pytest.mark.parametrize(
@@ -104,13 +119,25 @@ def test_a_system_that_fails_on_a_clip_is_listed_and_the_rest_is_measured(clips:
     assert re.search(reason, failures[0].reason)
     # It is tried again: what failed once may work when its cause is mended.
     rows, failures, tried = benchmark(items(clips), [Fake(only="b.wav"), Fake(name="good")], tmp_path / "c")
-    assert len(rows) == 6 and not failures and tried == 1
+    assert len(rows) == 6 and not failures and tried == 1  # its sound is that of the good one, whose figures are known
 
 
 def test_a_metric_that_breaks_is_a_failure_and_the_others_count(clips: Path, tmp_path: Path) -> None:
     rows, failures, _ = benchmark(items(clips), [Fake()], tmp_path / "c", (BROKEN, LEVEL))
     assert all(row.values == {"level": 0, "weight": 2} for row in rows) and len(rows) == 3
     assert {(f.metric, f.reason) for f in failures} == {("broken", "broken failed: ZeroDivisionError: no such thing")}
+
+
+def test_a_metric_that_gives_nan_is_a_failure(clips: Path, tmp_path: Path) -> None:
+    rows, failures, _ = benchmark(items(clips)[:1], [Fake()], tmp_path / "c", (NAN, LEVEL))
+    assert rows[0].values == {"level": 0, "weight": 2} and "gave {'nan': nan}" in failures[0].reason
+
+
+def test_one_deadly_clip_costs_only_itself(clips: Path, tmp_path: Path) -> None:
+    for number in range(8):
+        write_audio(clips / f"d{number}.wav", Audio(voice(0.5, seed=number)[None], 16000))
+    rows, failures, _ = benchmark(items(clips), [Fake("die", only="b.wav"), Fake(name="good")], tmp_path / "c", workers=2)
+    assert len(rows) == 21 and [(f.item.recording.name, f.system) for f in failures] == [("b.wav", "fake")]
 
 
 def test_a_metric_that_kills_its_process_is_a_failure(clips: Path, tmp_path: Path) -> None:
@@ -145,6 +172,8 @@ def test_losses_reach_only_systems_that_can_take_them(clips: Path, tmp_path: Pat
     deaf = Fake(name="deaf", packet_seconds=None)
     rows, _, _ = benchmark(items(clips, "loss-10"), [Fake(), deaf], tmp_path / "c")
     assert {row.system for row in rows} == {"fake"}
+    given = Fake(name="given", codes_any_clip=False)
+    assert not benchmark(items(clips, "noise-0"), [given], tmp_path / "c")[0]
     assert any(row.values["level"] > 0 for row in rows)
 
 

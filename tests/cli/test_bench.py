@@ -119,11 +119,21 @@ def test_a_broken_peer_is_told_and_the_rest_is_measured(bench: Bench, clips: Pat
         (tmp_path / "bin" / name).write_text("#!/bin/sh\necho it is Monday >&2\nexit 1\n")
         (tmp_path / "bin" / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}/bin")
-    code, out, _ = bench(clips, "--kind", "speech", "--limit", 2, "--peers", "opus-6", "--no-timing", "-o", tmp_path / "out", metrics="mel")
+    (tmp_path / "set" / "takes [").mkdir(parents=True)
+    write_audio(tmp_path / "set" / "takes [" / "a]$x|.wav", Audio(voice(1)[None], 16000))
+    words = ["--codec", "speech-16k", "-n", "1", "--peers", "opus-6", "--no-timing", "-o", tmp_path / "out"]
+    code, out, _ = bench(tmp_path / "set", *words, metrics="mel")
     assert code == 0
-    assert "failed: opus-6, 0.wav (clean): the peer program opusenc failed: it is Monday" in out
-    assert re.search(r"opus-6 +│ - +│ - +│ 0 of 2", out) and re.search(r"original +│ 256.00 +│ 0.000 ±0.000 +│ 2 of 2", out)
+    assert "failed: opus-6, takes [/a]$x|.wav (clean): the peer program opusenc failed: it is Monday" in out
+    assert re.search(r"opus-6 +│ - +│ - +│ 0 of 1", out) and re.search(r"original +│ 256.00 +│ 0.000 ±0.000 +│ 1 of 1", out)
     assert "it is Monday" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_nothing_measured_at_all_is_an_error(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "a.wav").write_text("not audio")
+    code, out, err = bench(tmp_path / "set", "-n", "1", "--no-timing", "-o", tmp_path / "out", metrics="mel")
+    assert code == 2 and "nothing could be measured" in err and "not an audio file that can be read" in out
 
 
 def test_conditions_are_kept_apart(bench: Bench, clips: Path, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import platform
 import shlex
 import sys
@@ -22,11 +21,14 @@ from wavelex.bench.metrics.base import SAMPLE_RATE, Metric, package_version
 from wavelex.bench.performance import measure_performance, processor
 from wavelex.bench.report.exhibit import EXHIBIT, Exhibit, Gallery, choose_exhibits
 from wavelex.bench.results import RATE_COLUMNS, Entry, Results
-from wavelex.bench.runner import Row, collect, measure
+from wavelex.bench.runner import Measurements, Row, measure, runs_in
 from wavelex.bench.scoring import Failure, Item, file_hash, read_clip, unsqueeze
 from wavelex.bench.system import System
 from wavelex.errors import WavelexError
 from wavelex.recordings import Recording
+
+UNNAMED_KIND = "recordings"
+"""Heading for those of which no manifest says what they are."""
 
 
 class Progress(Protocol):
@@ -57,15 +59,27 @@ def run(
     versions = {m.name: {"version": m.version, "settings": m.settings, "columns": " ".join(c.name for c in m.columns)} for m in metrics}
     hashes = {recording.name: file_hash(recording.path) for recording in recordings}
     items = [Item(recording, hashes[recording.name], condition) for condition in conditions for recording in recordings]
+    absent = missing | {
+        f"{system.name} in {condition.name}": "it cannot be measured in this condition"
+        for system in systems
+        for condition in conditions
+        if not runs_in(system, condition)
+    }
     with Cache(cache_path) as cache:
-        _, lacking = collect(items, systems, metrics, cache)
+        measurements = Measurements(items, systems, cache)
+        uncoded = measurements.uncoded()
+        progress.begin("coding", sum(map(len, uncoded.values())))
+        failures = measure(uncoded, (), cache_path, workers, progress.advance)
+        measurements.refresh()
+        lacking = measurements.unmeasured(metrics)
         progress.begin("measuring", sum(map(len, lacking.values())))
-        failures = measure(lacking, metrics, cache_path, workers, progress.advance)
-        rows, _ = collect(items, systems, metrics, cache)
+        failures += measure(lacking, metrics, cache_path, workers, progress.advance)
+        measurements.refresh()
+        rows = measurements.rows(metrics)
         entries = [_entry(row) for row in rows]
         columns = [*RATE_COLUMNS, *(column for metric in metrics for column in metric.columns)]
         about = _about(recordings, hashes, rows)
-        results = Results(about, columns, versions, {}, entries, [_told(failure) for failure in failures], missing)
+        results = Results(about, columns, versions, {}, entries, [], absent)
         results.systems = {system.name: _describe(system, rows) for system in systems}
         timed = [system for system in systems if timing and system.codes_any_clip]
         progress.begin("timing", len(timed))
@@ -74,10 +88,20 @@ def run(
             for system in timed:
                 results.systems[system.name]["performance"] = measure_performance(system, clip, cache)
                 progress.advance(1)
-        gallery = _gallery(results, items, systems, cache, workers, progress)
+        chosen = choose_exhibits(results, items)
+        shown = {item for some in chosen.values() for item in some}
+        pictured = measurements.unmeasured((EXHIBIT,), shown)
+        progress.begin("players and pictures", sum(map(len, pictured.values())))
+        failures += measure(pictured, (EXHIBIT,), cache_path, workers, progress.advance)
+        exhibits = {
+            (row.item, row.system): Exhibit(row.values["sound"], row.values["picture"])
+            for row in measurements.rows((EXHIBIT,), shown)
+            if "sound" in row.values
+        }
+    results.failures = [_told(failure) for failure in failures]
     about["wall_seconds"] = time.perf_counter() - begun
     about["measured_now"] = sum(map(len, lacking.values()))
-    return results, gallery
+    return results, Gallery(chosen, exhibits)
 
 
 def _entry(row: Row) -> Entry:
@@ -85,22 +109,22 @@ def _entry(row: Row) -> Entry:
     seconds = coding["seconds"]
     values = {
         "seconds": seconds,
-        "file_kbps": 8 * coding["bytes"] / seconds / 1000,
-        "delay_ms": 1000 * coding["delay"] / SAMPLE_RATE,
-        "encode_rtf": coding["encode_s"] / seconds,
-        "decode_rtf": coding["decode_s"] / seconds,
+        "delay_ms": 1000 * row.delay / SAMPLE_RATE,
     }
+    if coding["bytes"] is not None:
+        values["file_kbps"] = 8 * coding["bytes"] / seconds / 1000
     if coding["bits"] is not None:
         values["kbps"] = coding["bits"] / seconds / 1000
     if coding["codes"]:
         values["tokens"] = float(np.prod(coding["codes"]["shape"])) / seconds
-    kind = recording.kind or "speech"
-    return Entry(recording.name, kind, recording.speaker, row.item.condition.name, row.system, values | row.values, row.refusals)
+    kind = recording.kind or UNNAMED_KIND
+    condition, content = row.item.condition.name, row.item.file_hash[:16]
+    return Entry(recording.name, content, kind, recording.speaker, condition, row.system, values | row.values, row.refusals)
 
 
 def _told(failure: Failure) -> dict[str, str]:
     recording = failure.item.recording
-    place = {"recording": recording.name, "kind": recording.kind or "speech", "condition": failure.item.condition.name}
+    place = {"recording": recording.name, "kind": recording.kind or UNNAMED_KIND, "condition": failure.item.condition.name}
     return place | {"system": failure.system, "metric": failure.metric, "reason": failure.reason}
 
 
@@ -117,7 +141,6 @@ def _about(recordings: Sequence[Recording], hashes: dict[str, str], rows: list[R
         "speakers": len({recording.speaker for recording in recordings if recording.speaker}),
         "seconds": sum(seconds.values()),
         "data_hash": hashlib.sha256("".join(sorted(hashes.values())).encode()).hexdigest()[:16],
-        "load": os.getloadavg()[0],
     }
 
 
@@ -144,18 +167,6 @@ def _longest(items: Sequence[Item], rows: list[Row]) -> np.ndarray | None:
     coded = {row.item: row.coding["seconds"] for row in rows}
     known = sorted(coded, key=lambda item: (-coded[item], item.recording.name, items.index(item)))
     return read_clip(known[0]) if known else None
-
-
-def _gallery(results: Results, items: Sequence[Item], systems: Sequence[System], cache: Cache, workers: int, progress: Progress) -> Gallery:
-    """Sound and pictures of a few clips, measured as a metric is, so that they are kept and a crash costs one clip."""
-    chosen = choose_exhibits(results, items)
-    shown = list(dict.fromkeys(item for items_shown in chosen.values() for item in items_shown))
-    _, lacking = collect(shown, systems, (EXHIBIT,), cache)
-    progress.begin("players and pictures", sum(map(len, lacking.values())))
-    measure(lacking, (EXHIBIT,), cache.path, workers, progress.advance)
-    rows, _ = collect(shown, systems, (EXHIBIT,), cache)
-    made = {(row.item, row.system): Exhibit(row.values["sound"], row.values["picture"]) for row in rows if "sound" in row.values}
-    return Gallery(chosen, made)
 
 
 def distinct(systems: Sequence[System]) -> list[System]:

@@ -31,7 +31,12 @@ def judge(now: Results, earlier: Results) -> Verdict:
     other = {
         column for name in now.metrics if now.metrics[name] != earlier.metrics.get(name) for column in now.metrics[name]["columns"].split()
     }
-    for kind, condition, system in now.groups:
+    contents = {entry.recording: entry.content for entry in now.entries}
+    changed = {entry.recording for entry in earlier.entries if contents.get(entry.recording, entry.content) != entry.content}
+    if changed:
+        incomparable.append(f"{len(changed)} recordings with other content than earlier, first {min(changed)}")
+    # Also what was there and is not now: a system may fail on every clip.
+    for kind, condition, system in dict.fromkeys([*now.groups, *(group for group in earlier.groups if group[2] in now.systems)]):
         if not earlier.group(kind, condition, system):
             incomparable.append(f"{system} ({kind}, {condition}): not in the earlier results")
             continue
@@ -41,7 +46,7 @@ def judge(now: Results, earlier: Results) -> Verdict:
             lost = _lost(now, earlier, kind, condition, system, column.name)
             if lost:
                 worse.append(f"{system} ({kind}, {condition}): {column.label} of {len(lost)} clips is no longer there, first {lost[0]}")
-            found = now.versus(earlier, kind, condition, system, column, LEVEL)
+            found = now.versus(earlier, kind, condition, system, column, LEVEL) if now.group(kind, condition, system) else None
             if found is None:
                 continue
             compared += 1

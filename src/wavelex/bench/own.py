@@ -13,7 +13,7 @@ import wavelex
 from wavelex.bench.metrics.base import SAMPLE_RATE
 from wavelex.bench.system import Coded
 from wavelex.codec import Codec
-from wavelex.hub import load
+from wavelex.hub import load, shipped_models
 from wavelex.tokens import LOST, AudioTokens
 
 NOT_CODING = ("bench", "cli", "training", "objectives")
@@ -55,10 +55,19 @@ def own(model: str, counts: list[int]) -> list[Own]:
     codec = _codec(model)
     about = {"wavelex": wavelex.__version__, "weights": codec.weights_hash, "design": codec.design, "code": _code_hash()}
     sizes = tuple(codec.quantizer.codebook_sizes)
+    name = label(model)
     return [
-        Own(model, n, codec.name, about | {"codebooks": str(n)}, codec.latency, sizes[:n], 1 / codec.frame_rate)
+        Own(model, n, name, about | {"codebooks": str(n)}, codec.latency, sizes[:n], 1 / codec.frame_rate)
         for n in (codec.choose_codebooks(count, None) for count in counts)
     ]
+
+
+def label(model: str) -> str:
+    """What to call it: a shipped model's name, a training run's folder, or a checkpoint's file name."""
+    path = Path(model)
+    if model in shipped_models():
+        return model
+    return path.resolve().parent.name if path.stem in ("best", "latest") else path.resolve().name.removesuffix(".safetensors")
 
 
 @cache

@@ -39,7 +39,8 @@ def _cpuinfo() -> str:
 
 
 def measure_performance(system: System, clip: np.ndarray, cache: Cache) -> dict[str, float | str]:
-    """Times real time of encode and decode on one thread and on all, and peak memory in MB; or an `error`.
+    """Times real time of encode and decode on one thread and on all, peak memory in MB unless it is a program, and the
+    machine's load; or an `error`.
 
     `clip` (T,) is repeated or cut to 10 s. Kept in the cache by machine; a program's start counts, loading a model does not.
     """
@@ -47,6 +48,7 @@ def measure_performance(system: System, clip: np.ndarray, cache: Cache) -> dict[
     kept: dict[str, float | str] | None = cache.get([key]).get(key)
     if kept is None:
         kept = _in_a_process(system, to_pcm(np.resize(clip, SECONDS * SAMPLE_RATE)))
+        kept |= {"load": round(os.getloadavg()[0], 1)}
         if "error" not in kept:
             cache.put(key, kept)
     return kept
@@ -96,8 +98,9 @@ def main() -> None:
         found |= {f"encode_x_{label}": SECONDS / min(encodes), f"decode_x_{label}": SECONDS / min(decodes)}
         if threads == 1:
             own, programs = (resource.getrusage(who).ru_maxrss / 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-            # A system that runs programs is as large as they are.
-            found["peak_mb"] = programs or own
+            # A program is charged with the memory of the process that started it, so of programs nothing is known.
+            if not programs:
+                found["peak_mb"] = own
     print(json.dumps(found))
 
 

@@ -21,11 +21,9 @@ RATE_COLUMNS = (
     Column("file_kbps", "file kbit/s", -1, 2, "seconds"),
     Column("tokens", "tokens/s", 0, 0, "seconds"),
     Column("delay_ms", "delay ms", 0, 1),
-    Column("encode_rtf", "encode s/s", 0, 4, "seconds"),
-    Column("decode_rtf", "decode s/s", 0, 4, "seconds"),
 )
-"""What every system has without any metric: rates of the payload and of what the decoder was given with all headers, the
-delay that was removed, and seconds of work a second of audio in the run itself, on one thread."""
+"""What every system has without any metric: rates of the payload and of what the decoder was given with all headers, and the
+delay that was removed."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +31,8 @@ class Entry:
     """One recording through one system in one condition. `values` are the columns' and weights'; `refusals` by metric."""
 
     recording: str
+    content: str
+    """Hash of its file."""
     kind: str
     speaker: str
     condition: str
@@ -56,6 +56,9 @@ class Results:
     entries: list[Entry]
     failures: list[dict[str, str]]
     missing: dict[str, str]
+    # Several pages show the same figures, and a thousand resamples of each take their time.
+    _means: dict[tuple[str, ...], Mean | None] = field(default_factory=dict, repr=False)
+    _differences: dict[tuple[str, ...], Difference | None] = field(default_factory=dict, repr=False)
 
     @property
     def kinds(self) -> list[str]:
@@ -108,20 +111,27 @@ class Results:
 
     def mean(self, kind: str, condition: str, system: str, column: Column) -> Mean | None:
         """With intervals; None where nothing could be scored."""
-        weights = self._weights(kind, condition, system, column)
-        return self._bootstraps[kind].mean(self.values(kind, condition, system, column.name), weights)
+        key = (kind, condition, system, column.name)
+        if key not in self._means:
+            weights = self._weights(kind, condition, system, column)
+            self._means[key] = self._bootstraps[kind].mean(self.values(*key), weights)
+        return self._means[key]
 
     def compare(self, kind: str, condition: str, a: str, b: str, column: Column) -> Difference | None:
         """System a minus b on the clips that both could be scored on."""
-        ours, theirs = (self.values(kind, condition, system, column.name) for system in (a, b))
-        return self._bootstraps[kind].difference(ours, theirs, self._weights(kind, condition, a, column))
+        key = (kind, condition, a, b, column.name)
+        if key not in self._differences:
+            ours, theirs = (self.values(kind, condition, system, column.name) for system in (a, b))
+            self._differences[key] = self._bootstraps[kind].difference(ours, theirs, self._weights(kind, condition, a, column))
+        return self._differences[key]
 
     def versus(self, earlier: Results, kind: str, condition: str, system: str, column: Column, level: float) -> Difference | None:
-        """This run minus an earlier one, on the recordings that both have."""
+        """This run minus an earlier one, on the recordings that both have with the same content."""
         places = self._recordings[kind]
+        contents = {entry.recording: entry.content for entry in self.entries if entry.kind == kind}
         before = np.full(len(places), np.nan)
         for entry in earlier.group(kind, condition, system):
-            if entry.recording in places:
+            if contents.get(entry.recording) == entry.content:
                 before[places[entry.recording]] = entry.values.get(column.name, np.nan)
         after = self.values(kind, condition, system, column.name)
         return self._bootstraps[kind].difference(after, before, self._weights(kind, condition, system, column), level)
@@ -132,20 +142,28 @@ class Results:
         weights: np.ndarray = np.nan_to_num(self.values(kind, condition, system, column.weight))
         return weights
 
-    def failed(self, kind: str, condition: str, system: str) -> int:
-        """Recordings of a kind that the system gave nothing for."""
-        place = {"kind": kind, "condition": condition, "system": system, "metric": ""}
-        return sum(place.items() <= failed.items() for failed in self.failures)
+    def tried(self, kind: str, condition: str, system: str) -> int:
+        """Recordings that a system was run on, whatever came of it."""
+        return len({entry.recording for entry in self.group(kind, condition, system)} | self._failed(kind, condition, system))
+
+    def whole(self, kind: str, condition: str, system: str) -> int:
+        """Recordings of which no metric refused and nothing failed."""
+        fine = {entry.recording for entry in self.group(kind, condition, system) if not entry.refusals}
+        return len(fine - self._failed(kind, condition, system))
+
+    def _failed(self, kind: str, condition: str, system: str) -> set[str]:
+        place = {"kind": kind, "condition": condition, "system": system}.items()
+        return {failed["recording"] for failed in self.failures if place <= failed.items()}
 
     def summary(self) -> list[dict[str, Any]]:
         """One object a kind, condition, system and column: mean, intervals over clips and over speakers, clips that counted."""
         found = []
-        for (kind, condition, system), entries in self._by_group.items():
+        for kind, condition, system in self._by_group:
             for column in self.columns:
                 mean = self.mean(kind, condition, system, column)
                 if mean is not None:
                     place = {"kind": kind, "condition": condition, "system": system, "column": column.name}
-                    found.append(place | asdict(mean) | {"of": len(entries) + self.failed(kind, condition, system)})
+                    found.append(place | asdict(mean) | {"of": self.tried(kind, condition, system)})
         return found
 
     def save(self, path: Path) -> None:
@@ -204,5 +222,5 @@ class Results:
 
 
 def _flat(entry: Entry) -> dict[str, Any]:
-    place = {name: getattr(entry, name) for name in ("recording", "kind", "speaker", "condition", "system")}
+    place = {name: getattr(entry, name) for name in ("recording", "content", "kind", "speaker", "condition", "system")}
     return place | entry.values | {"refusals": "; ".join(entry.refusals.values())}

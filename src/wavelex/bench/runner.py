@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import torch
 
 from wavelex.bench.cache import Cache
+from wavelex.bench.conditions import Condition
 from wavelex.bench.metrics.base import Metric
-from wavelex.bench.scoring import Failure, Item, coding_key, metric_key, score
+from wavelex.bench.scoring import Failure, Item, Task, coding_key, metric_key, score
 from wavelex.bench.system import System
 
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -28,72 +30,123 @@ class Row:
     item: Item
     system: str
     coding: dict[str, Any]
+    delay: int
     values: dict[str, Any]
     refusals: dict[str, str]
 
 
 @dataclass(frozen=True)
 class Job:
-    """An item and the systems whose measurements of it are not complete."""
+    """An item and what is to be done with it."""
 
     item: Item
-    systems: tuple[System, ...]
+    tasks: tuple[Task, ...]
 
 
-def runs_in(system: System, item: Item) -> bool:
-    """Whether the system can be measured in the item's condition."""
-    return not item.condition.loss or system.packet_seconds is not None
+def runs_in(system: System, condition: Condition) -> bool:
+    """Whether the system can be measured in a condition: given reconstructions are of clean clips, and not all lose packets."""
+    if condition.loss:
+        return system.packet_seconds is not None
+    return system.codes_any_clip or condition.name == "clean"
 
 
-def collect(
-    items: Sequence[Item], systems: Sequence[System], metrics: Sequence[Metric], cache: Cache
-) -> tuple[list[Row], dict[Item, tuple[System, ...]]]:
-    """The rows that are complete in the cache, and the systems by item that are not."""
-    pairs = [(item, system) for item in items for system in systems if runs_in(system, item)]
-    keys = {(item, system.name): coding_key(item, system) for item, system in pairs}
-    codings = cache.get(keys.values())
-    wanted: dict[tuple[Item, str], dict[str, str]] = {}
-    for item, system in pairs:
-        coding = codings.get(keys[item, system.name])
-        if coding is not None:
-            wanted[item, system.name] = {m.name: metric_key(item, coding["decoded"], m) for m in metrics if m.applies(item.recording)}
-    measured = cache.get(key for by_metric in wanted.values() for key in by_metric.values())
-    rows: list[Row] = []
-    missing: dict[Item, list[System]] = {}
-    for item, system in pairs:
-        by_metric = wanted.get((item, system.name))
-        if by_metric is None or any(key not in measured for key in by_metric.values()):
-            missing.setdefault(item, []).append(system)
-        if by_metric is not None:
-            found = {name: measured[key] for name, key in by_metric.items() if key in measured}
-            values = {name: value for kept in found.values() for name, value in kept.get("values", {}).items()}
-            refusals = {name: kept["error"] for name, kept in found.items() if "error" in kept}
-            rows.append(Row(item, system.name, codings[keys[item, system.name]], values, refusals))
-    return rows, {item: tuple(lacking) for item, lacking in missing.items()}
+class Measurements:
+    """What the cache has of items through systems, and what it lacks."""
+
+    def __init__(self, items: Sequence[Item], systems: Sequence[System], cache: Cache) -> None:
+        self._cache = cache
+        self._pairs = [(item, system) for item in items for system in systems if runs_in(system, item.condition)]
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Look again, after something was measured."""
+        keys = {(item, system.name): coding_key(item, system) for item, system in self._pairs}
+        found = self._cache.get(keys.values())
+        self._codings = {pair: found[key] for pair, key in keys.items() if key in found}
+        self._delays = self._find_delays()
+
+    def _find_delays(self) -> dict[tuple[Item, str], int]:
+        """The median over a system's clean clips: a codec's delay is constant, but in one clip of a codec that does not keep
+        the waveform it is found only roughly. Reconstructions may each have been cut in their own way.
+        """
+        by_system: dict[str, list[int]] = {}
+        clean = any(item.condition.name == "clean" for item, _ in self._codings)
+        for (item, name), coding in self._codings.items():
+            if item.condition.name == "clean" or not clean:
+                by_system.setdefault(name, []).append(coding["delay"])
+        medians = {name: round(median(delays)) for name, delays in by_system.items()}
+        own = {system.name for _, system in self._pairs if not system.codes_any_clip}
+        return {
+            pair: coding["delay"] if pair[1] in own else medians.get(pair[1], coding["delay"]) for pair, coding in self._codings.items()
+        }
+
+    def uncoded(self) -> dict[Item, tuple[Task, ...]]:
+        """What has not been through its codec."""
+        return _by_item((item, Task(system, None)) for item, system in self._pairs if (item, system.name) not in self._codings)
+
+    def unmeasured(self, metrics: Sequence[Metric], items: Collection[Item] | None = None) -> dict[Item, tuple[Task, ...]]:
+        """What has, but lacks metrics; of some `items` or of all."""
+        wanted = self._keys(metrics, items)
+        there = self._cache.get(key for keys in wanted.values() for key in keys.values())
+        lacking = {pair for pair, keys in wanted.items() if any(key not in there for key in keys.values())}
+        return _by_item(
+            (item, Task(system, self._delays[item, system.name])) for item, system in self._pairs if (item, system.name) in lacking
+        )
+
+    def rows(self, metrics: Sequence[Metric], items: Collection[Item] | None = None) -> list[Row]:
+        """Everything coded, with the metrics that there are."""
+        wanted = self._keys(metrics, items)
+        there = self._cache.get(key for keys in wanted.values() for key in keys.values())
+        rows = []
+        for (item, name), keys in wanted.items():
+            found = {metric: there[key] for metric, key in keys.items() if key in there}
+            values = {column: value for kept in found.values() for column, value in kept.get("values", {}).items()}
+            refusals = {metric: kept["error"] for metric, kept in found.items() if "error" in kept}
+            rows.append(Row(item, name, self._codings[item, name], self._delays[item, name], values, refusals))
+        return rows
+
+    def _keys(self, metrics: Sequence[Metric], items: Collection[Item] | None) -> dict[tuple[Item, str], dict[str, str]]:
+        return {
+            (item, name): {
+                m.name: metric_key(item, coding["decoded"], self._delays[item, name], m) for m in metrics if m.applies(item.recording)
+            }
+            for (item, name), coding in self._codings.items()
+            if items is None or item in items
+        }
+
+
+def _by_item(tasks: Iterable[tuple[Item, Task]]) -> dict[Item, tuple[Task, ...]]:
+    found: dict[Item, list[Task]] = {}
+    for item, task in tasks:
+        found.setdefault(item, []).append(task)
+    return {item: tuple(wanted) for item, wanted in found.items()}
 
 
 def measure(
-    missing: dict[Item, tuple[System, ...]],
+    missing: dict[Item, tuple[Task, ...]],
     metrics: tuple[Metric, ...],
     cache: Path,
     workers: int,
     progress: Callable[[int], None],
 ) -> list[Failure]:
-    """Measure what is missing and keep it in the cache; `progress` is told how many systems of an item are done.
+    """Do what is missing and keep it in the cache; `progress` is told how many tasks are done.
 
-    A process that dies (a peer's or a metric's library can take it down) costs the clips it was on: they are tried again one
-    system at a time, and what kills its process once more is a failure. After Ctrl-C what is kept stays kept.
+    A process that dies (a peer's or a metric's library can take it down) takes its pool with it. The jobs that were in hand
+    are tried again one task at a time, and what kills its process once more is a failure; the others go on in a new pool.
+    After Ctrl-C what is kept stays kept.
     """
     failures: list[Failure] = []
-    left = [Job(item, systems) for item, systems in missing.items()]
-    left = _in_a_pool(left, metrics, cache, workers, progress, failures)
-    for job in left:
-        for system in job.systems:
-            alone = Job(job.item, (system,))
-            if _in_a_pool([alone], metrics, cache, 1, progress, failures):
-                reason = f"{system.name}: the process died on this clip; the codec or a metric's library crashed"
-                failures.append(Failure(job.item, system.name, "", reason))
-                progress(1)
+    left = [Job(item, tasks) for item, tasks in missing.items()]
+    while left:
+        undone = _in_a_pool(left, metrics, cache, workers, progress, failures)
+        # A pool takes jobs in order and holds one more ready than it has workers.
+        in_hand, left = undone[: 2 * workers + 1], undone[2 * workers + 1 :]
+        for job in in_hand:
+            for task in job.tasks:
+                if _in_a_pool([Job(job.item, (task,))], metrics, cache, 1, progress, failures):
+                    reason = f"{task.system.name}: the process died on this clip; the codec or a metric's library crashed"
+                    failures.append(Failure(job.item, task.system.name, "", reason))
+                    progress(1)
     return failures
 
 
@@ -105,23 +158,22 @@ def _in_a_pool(
     progress: Callable[[int], None],
     failures: list[Failure],
 ) -> list[Job]:
-    """Do the jobs; the ones that a dying process left undone come back."""
-    if not jobs:
-        return []
-    undone: list[Job] = []
+    """Do the jobs; the ones that a dying process left undone come back, in order."""
+    undone: set[int] = set()
     # Libraries read these when they are loaded, and a spawned process inherits them.
     before = {name: os.environ.get(name) for name in ONE_THREAD}
     os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
     pool = ProcessPoolExecutor(workers, get_context("spawn"), torch.set_num_threads, (1,))
     try:
-        futures: dict[Future[list[Failure]], Job] = {pool.submit(score, job.item, list(job.systems), metrics, cache): job for job in jobs}
+        futures: dict[Future[list[Failure]], int] = {
+            pool.submit(score, job.item, job.tasks, metrics, cache): place for place, job in enumerate(jobs)
+        }
         for future in as_completed(futures):
-            job = futures[future]
             try:
                 failures += future.result()
-                progress(len(job.systems))
+                progress(len(jobs[futures[future]].tasks))
             except BrokenProcessPool:
-                undone.append(job)
+                undone.add(futures[future])
     except BaseException:
         for process in list((pool._processes or {}).values()):
             process.terminate()
@@ -133,4 +185,4 @@ def _in_a_pool(
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
-    return undone
+    return [job for place, job in enumerate(jobs) if place in undone]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import time
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,8 +24,8 @@ from wavelex.recordings import Recording
 
 REVISION = 1
 """Raised when coding the same clip with the same system would be kept differently."""
-SHORTEST_SHARE = 0.8
-"""Of the original that a decoded clip must cover to be of the same recording."""
+SHORTEST_SHARE, LONGEST_SHARE, SLACK_SECONDS = 0.8, 1.2, 0.5
+"""Of the original's length, between which a decoded clip may be one of the same recording; the slack is a codec's padding."""
 
 
 @dataclass(frozen=True)
@@ -62,15 +61,17 @@ def file_hash(path: Path) -> str:
 
 
 def coding_key(item: Item, system: System) -> str:
-    about = system.about
-    return content_key("coding", REVISION, alignment.REVISION, conditions.REVISION, item.file_hash, item.condition.name, system.name, about)
+    # Reconstructions are found by the recording's name.
+    name = "" if system.codes_any_clip else item.recording.name
+    made_by = (REVISION, alignment.REVISION, conditions.REVISION, system.name, system.about)
+    return content_key("coding", *made_by, item.file_hash, item.condition.name, name)
 
 
-def metric_key(item: Item, decoded: str, metric: Metric) -> str:
+def metric_key(item: Item, decoded: str, delay: int, metric: Metric) -> str:
     """`decoded` is the hash of the decoded samples, so that a new codec that gives the same sound need not be scored again."""
     known = (item.recording.text, item.recording.language)
-    made_by = (metric.name, metric.version, metric.settings, alignment.REVISION, conditions.REVISION)
-    return content_key("metric", *made_by, item.file_hash, item.condition.name, decoded, *known)
+    made_by = (metric.name, metric.version, metric.settings, conditions.REVISION)
+    return content_key("metric", *made_by, item.file_hash, item.condition.name, decoded, delay, *known)
 
 
 def read_clip(item: Item) -> np.ndarray:
@@ -84,27 +85,23 @@ def read_clip(item: Item) -> np.ndarray:
 
 def transcode(item: Item, system: System, original: np.ndarray) -> tuple[np.ndarray, dict[str, Any]]:
     """The decoded samples and what is kept of the coding. Raises WavelexError when the system fails or gives no sound of this clip."""
-    begun = time.perf_counter()
     coded = system.encode(original, item.recording.name)
-    encoded = time.perf_counter()
     lost = None
     if item.condition.loss and system.packet_seconds:
         count = -(-len(original) // round(system.packet_seconds * SAMPLE_RATE))
         lost = lost_packets(count, item.condition.loss, item.seed)
     decoded = system.decode(coded.data, lost)
-    ended = time.perf_counter()
     if not np.isfinite(decoded).all():
         raise WavelexError(f"{system.name} gave samples that are NaN or infinite for {item.recording.name}")
-    if len(decoded) < SHORTEST_SHARE * len(original):
+    slack = SLACK_SECONDS * SAMPLE_RATE
+    if not SHORTEST_SHARE * len(original) <= len(decoded) <= LONGEST_SHARE * len(original) + slack:
         given, wanted = len(decoded) / SAMPLE_RATE, len(original) / SAMPLE_RATE
         raise WavelexError(f"{system.name} gave {given:.2f} s for the {wanted:.2f} s of {item.recording.name}; is it the same recording?")
     decoded = from_pcm(to_pcm(decoded))
     kept = {
         "seconds": len(original) / SAMPLE_RATE,
         "bits": coded.bits,
-        "bytes": len(coded.data),
-        "encode_s": encoded - begun,
-        "decode_s": ended - encoded,
+        "bytes": len(coded.data) if system.codes_any_clip else None,
         "delay": find_delay(original, decoded),
         "codes": None if coded.codes is None else _squeeze(coded.codes),
         "decoded": hashlib.sha256(decoded.tobytes()).hexdigest(),
@@ -112,42 +109,54 @@ def transcode(item: Item, system: System, original: np.ndarray) -> tuple[np.ndar
     return decoded, kept
 
 
-def score(item: Item, systems: list[System], metrics: tuple[Metric, ...], cache_path: Path) -> list[Failure]:
-    """Measure what the cache lacks, system by system, and keep it at once. Failures come back; they are never scored."""
+@dataclass(frozen=True)
+class Task:
+    """A system to code an item with and, if its `delay` in samples is known, to score what comes back."""
+
+    system: System
+    delay: int | None
+
+
+def score(item: Item, tasks: tuple[Task, ...], metrics: tuple[Metric, ...], cache_path: Path) -> list[Failure]:
+    """Do what the cache lacks, task by task, and keep it at once. Failures come back; they are never scored."""
     failures: list[Failure] = []
     with Cache(cache_path) as cache:
         try:
             original = read_clip(item)
-        except WavelexError as error:
-            return [Failure(item, system.name, "", str(error)) for system in systems]
-        for system in systems:
-            failures += _score_system(item, system, metrics, original, cache)
+        except Exception as error:  # a recording may be anything
+            reason = str(error) if isinstance(error, WavelexError) else f"{item.recording.name}: {type(error).__name__}: {error}"
+            return [Failure(item, task.system.name, "", reason) for task in tasks]
+        for task in tasks:
+            failures += _do(item, task, metrics, original, cache)
     return failures
 
 
-def _score_system(item: Item, system: System, metrics: tuple[Metric, ...], original: np.ndarray, cache: Cache) -> Iterator[Failure]:
+def _do(item: Item, task: Task, metrics: tuple[Metric, ...], original: np.ndarray, cache: Cache) -> Iterator[Failure]:
+    system = task.system
     try:
         decoded, kept = transcode(item, system, original)
-    except WavelexError as error:
-        yield Failure(item, system.name, "", str(error))
-        return
     except Exception as error:  # a peer's own library may raise anything; the run goes on and says so
-        yield Failure(item, system.name, "", f"{system.name} failed: {type(error).__name__}: {error}")
+        reason = str(error) if isinstance(error, WavelexError) else f"{system.name} failed: {type(error).__name__}: {error}"
+        yield Failure(item, system.name, "", reason)
         return
-    reference, heard = without_delay(original, decoded, kept["delay"])
+    cache.put(coding_key(item, system), kept)
+    if task.delay is None:
+        return
+    reference, heard = without_delay(original, decoded, task.delay)
     pair = Pair(item.recording, reference, heard, original)
     for metric in metrics:
-        key = metric_key(item, kept["decoded"], metric)
+        key = metric_key(item, kept["decoded"], task.delay, metric)
         if not metric.applies(item.recording) or cache.get([key]):
             continue
         try:
-            cache.put(key, {"values": metric.measure(pair)})
+            values = dict(metric.measure(pair))
+            if any(isinstance(value, float) and not np.isfinite(value) for value in values.values()):
+                raise ArithmeticError(f"gave {values}")
+            cache.put(key, {"values": values})
         except WavelexError as error:
             cache.put(key, {"error": str(error)})
         except Exception as error:  # as above, for a metric's library
             yield Failure(item, system.name, metric.name, f"{metric.name} failed: {type(error).__name__}: {error}")
-    # Last, so that a coding that is kept has all its metrics tried.
-    cache.put(coding_key(item, system), kept)
 
 
 def _squeeze(codes: np.ndarray) -> dict[str, Any]:

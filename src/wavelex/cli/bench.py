@@ -8,9 +8,11 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from wavelex.bench.gate import Verdict
 from wavelex.bench.results import Results
 from wavelex.errors import WavelexError
 from wavelex.hub import DEFAULT_MODEL
@@ -74,7 +76,7 @@ def bench(
     _make(out)
     console = Console()
     for why in missing.values():
-        console.print(f"[yellow]left out: {why}", highlight=False)
+        console.print(f"left out: {why}", style="yellow", highlight=False, markup=False)
     try:
         bar = _Bar()
         with bar.lines:
@@ -90,20 +92,25 @@ def bench(
     write_markdown(out / "results.md", results)
     write_html(out / "report.html", results, gallery)
     _print(console, results)
-    console.print(
-        f"{out / 'report.html'}: {results.about['wall_seconds']:.1f} s, {results.about['measured_now']} measured now", soft_wrap=True
-    )
+    told = f"{out / 'report.html'}: {results.about['wall_seconds']:.1f} s, {results.about['measured_now']} measured now"
+    console.print(told, soft_wrap=True, markup=False)
     if earlier is not None:
-        verdict = judge(results, earlier)
-        for text in verdict.incomparable:
-            console.print(f"[yellow]not compared: {text}", highlight=False)
-        for text in verdict.worse:
-            console.print(f"[red]worse: {text}", highlight=False)
-        console.print(f"{verdict.compared} figures compared with {against}, {len(verdict.worse)} significantly worse", soft_wrap=True)
-        if not verdict.compared:
-            raise WavelexError(f"{against}: has no figure in common with this run; compare runs of the same systems and recordings")
-        if verdict.worse:
-            raise typer.Exit(1)
+        _judge(console, judge(results, earlier), against)
+    if not results.entries:
+        raise WavelexError(f"{data}: nothing could be measured; the failures above say why")
+
+
+def _judge(console: Console, verdict: Verdict, against: Path | None) -> None:
+    for text in verdict.incomparable:
+        console.print(f"not compared: {text}", style="yellow", highlight=False, markup=False, soft_wrap=True)
+    for text in verdict.worse:
+        console.print(f"worse: {text}", style="red", highlight=False, markup=False, soft_wrap=True)
+    told = f"{verdict.compared} figures compared with {against}, {len(verdict.worse)} significantly worse"
+    console.print(told, soft_wrap=True, markup=False)
+    if verdict.worse:
+        raise typer.Exit(1)
+    if not verdict.compared:
+        raise WavelexError(f"{against}: has no figure in common with this run; compare runs of the same systems and recordings")
 
 
 def _counts(text: str) -> list[int]:
@@ -141,11 +148,16 @@ def _print(console: Console, results: Results) -> None:
     for kind in results.kinds:
         for condition in results.conditions:
             table = Table(
-                "system", "kbit/s", *(column.label for column in columns), "clips", title=f"{kind}, {condition}", title_justify="left"
+                "system",
+                "kbit/s",
+                *(column.label for column in columns),
+                "clips",
+                title=escape(f"{kind}, {condition}"),
+                title_justify="left",
             )
             for name in results.systems:
-                entries, failed = results.group(kind, condition, name), results.failed(kind, condition, name)
-                if not entries and not failed:
+                tried = results.tried(kind, condition, name)
+                if not tried:
                     continue
                 known = results.mean(kind, condition, name, rate)
                 cells = []
@@ -153,10 +165,9 @@ def _print(console: Console, results: Results) -> None:
                     mean = results.mean(kind, condition, name, column)
                     half = 0.0 if mean is None else (mean.widest[1] - mean.widest[0]) / 2
                     cells.append("-" if mean is None else f"{mean.mean:.{column.digits}f} ±{half:.{column.digits}f}")
-                scored = sum(not entry.refusals for entry in entries)
-                table.add_row(name, "-" if known is None else f"{known.mean:.2f}", *cells, f"{scored} of {len(entries) + failed}")
+                whole = results.whole(kind, condition, name)
+                table.add_row(escape(name), "-" if known is None else f"{known.mean:.2f}", *cells, f"{whole} of {tried}")
             console.print(table)
     for failure in results.failures:
-        console.print(
-            f"[red]failed: {failure['system']}, {failure['recording']} ({failure['condition']}): {failure['reason']}", highlight=False
-        )
+        told = f"failed: {failure['system']}, {failure['recording']} ({failure['condition']}): {failure['reason']}"
+        console.print(told, style="red", highlight=False, markup=False, soft_wrap=True)

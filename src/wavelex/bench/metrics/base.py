@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -72,20 +73,23 @@ class Metric:
 def package_version(name: str) -> str:
     """Raises WavelexError, naming the mend, when the package is not installed."""
     try:
-        return version(name)
+        # A build's own suffix (2.13.0+cpu) does not change what it computes.
+        return version(name).partition("+")[0]
     except PackageNotFoundError as error:
         raise WavelexError(f"the benchmark needs {name}; pip install 'wavelex[bench]'") from error
 
 
-_REMEMBERED: dict[tuple[str, str], object] = {}
-REMEMBERED = 64
+_REMEMBERED: OrderedDict[tuple[str, str], object] = OrderedDict()
+REMEMBERED = 8
+"""An original's analyses, and those of the decoded clip that two metrics use in turn; a long clip's are tens of megabytes."""
 
 
 def remember(what: str, samples: np.ndarray, compute: Callable[[np.ndarray], object]) -> object:
     """`compute(samples)`, kept for the pairs that follow: one original is compared with many systems."""
     key = (what, hashlib.sha256(samples.tobytes()).hexdigest())
     if key not in _REMEMBERED:
-        if len(_REMEMBERED) >= REMEMBERED:
-            _REMEMBERED.clear()
         _REMEMBERED[key] = compute(samples)
+    _REMEMBERED.move_to_end(key)
+    while len(_REMEMBERED) > REMEMBERED:
+        _REMEMBERED.popitem(last=False)
     return _REMEMBERED[key]

@@ -14,8 +14,8 @@ def pesq(original: np.ndarray, decoded: np.ndarray, band: str = "wb") -> float:
     """MOS-LQO of `decoded` (T,) against `original` (T,), both 16 kHz; the mean over equal pieces of up to 20 s.
 
     `band` is "wb" or "nb". In pieces because the standard is meant for clips of 8 to 30 s and its reference code fails on
-    more than 50 utterances; pieces without an utterance do not count. Raises WavelexError where no piece has an utterance
-    or the clip is too short to score.
+    more than 50 utterances; pieces in which the original has no utterance do not count. Raises WavelexError where no piece has one,
+    the decoded clip is silent in one that has, or the clip is too short to score.
     """
     count = -(-len(original) // (LONGEST_SECONDS * SAMPLE_RATE)) or 1
     scores, refusals = [], []
@@ -23,10 +23,20 @@ def pesq(original: np.ndarray, decoded: np.ndarray, band: str = "wb") -> float:
         try:
             scores.append(_score(piece, heard, band))
         except WavelexError as error:
+            if _has_speech(piece, band):
+                raise
             refusals.append(error)
     if not scores:
         raise refusals[0]
     return float(np.mean(scores))
+
+
+def _has_speech(piece: np.ndarray, band: str) -> bool:
+    try:
+        _score(piece, piece, band)
+    except WavelexError:
+        return False
+    return True
 
 
 def _score(original: np.ndarray, decoded: np.ndarray, band: str) -> float:

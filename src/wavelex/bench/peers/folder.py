@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -40,9 +41,8 @@ class Folder:
 
     @property
     def about(self) -> dict[str, str]:
-        listing = "\n".join(f"{path.relative_to(self.path)} {path.stat().st_size}" for path in find_audio(self.path))
         said = "unknown" if self.kbps is None else f"{self.kbps:g} kbit/s, as labelled"
-        return {"folder": self.path.name, "listing": hashlib.sha256(listing.encode()).hexdigest()[:16], "rate": said}
+        return {"folder": self.path.name, "content": _content(self.path), "rate": said}
 
     def encode(self, samples: np.ndarray, name: str) -> Coded:
         data = self._match(name).read_bytes()
@@ -62,3 +62,12 @@ class Folder:
         if len(found) > 1:
             raise WavelexError(f"{self.path}: holds {len(found)} reconstructions of {name}; leave one")
         return found[0]
+
+
+@cache
+def _content(folder: Path) -> str:
+    """Hash of all its files with their names."""
+    digest = hashlib.sha256()
+    for path in find_audio(folder):
+        digest.update(str(path.relative_to(folder)).encode(errors="replace") + path.read_bytes())
+    return digest.hexdigest()[:16]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from wavelex.bench.report.compare import compare_all, families, kbps, quality_columns
 from wavelex.bench.report.exhibit import Gallery
+from wavelex.bench.report.markdown import TIMED
 from wavelex.bench.report.plots import rate_curves
 from wavelex.bench.report.tables import cell, mean_cell, row, table
 from wavelex.bench.results import Results
@@ -77,11 +78,10 @@ def _means(results: Results, kind: str, condition: str, own: set[str]) -> str:
     quality = quality_columns(results)
     rows = []
     for name in results.systems:
-        entries = results.group(kind, condition, name)
-        if not entries and not results.failed(kind, condition, name):
+        of = results.tried(kind, condition, name)
+        if not of:
             continue
-        scored = sum(not entry.refusals for entry in entries)
-        of = len(entries) + results.failed(kind, condition, name)
+        scored = results.whole(kind, condition, name)
         cells = [cell(name)]
         cells += [mean_cell(results.mean(kind, condition, name, column), column, interval=False) for column in rates]
         cells += [mean_cell(results.mean(kind, condition, name, column), column) for column in quality]
@@ -203,19 +203,17 @@ def _speed(results: Results) -> str:
         if "error" in found:
             rows.append(row([cell(name), *[cell("")] * 5, shown, cell(found["error"], style="text")]))
             continue
-        numbers = [
-            cell(f"{found[key]:.0f}", found[key]) for key in ("encode_x_one", "decode_x_one", "encode_x_all", "decode_x_all", "peak_mb")
-        ]
-        rows.append(row([cell(name), *numbers, shown, cell("")]))
+        numbers = [cell(f"{found[key]:.0f}", found[key]) if key in found else cell("") for key in TIMED]
+        rows.append(row([cell(name), *numbers, shown, cell(str(found["load"]), found["load"])]))
     if not rows:
         return ""
-    heads = ["system", "encode, 1 thread", "decode, 1 thread", "encode, all", "decode, all", "peak MB", "latency ms", ""]
+    heads = ["system", "encode, 1 thread", "decode, 1 thread", "encode, all", "decode, all", "peak MB", "latency ms", "load"]
     return (
         '<h2 id="speed">Speed, memory, latency</h2><p>Times real time for a 10 s clip in a process of its own, '
         "the best of three after a warm-up. "
         "A peer that is a program is started for each clip, which counts. "
         "Peak memory includes the interpreter where the codec runs in one. "
-        f"{escape(results.about['machine'])}; load when the run ended {results.about['load']:.1f}.</p>" + table(heads, rows)
+        f"{escape(results.about['machine'])}; the load is that of the machine at the time.</p>" + table(heads, rows)
     )
 
 

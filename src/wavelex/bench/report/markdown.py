@@ -10,6 +10,8 @@ from wavelex.bench.results import Results
 from wavelex.bench.statistics import Mean
 from wavelex.files import replacing
 
+TIMED = ("encode_x_one", "decode_x_one", "encode_x_all", "decode_x_all", "peak_mb")
+"""What a timed system has; of programs the memory is not known."""
 ALIKE = 1.10
 """Rates this close are called equal."""
 
@@ -17,7 +19,7 @@ ALIKE = 1.10
 def write_markdown(path: Path, results: Results) -> None:
     """Complete or not at all."""
     with replacing(path) as temporary:
-        temporary.write_text(markdown(results))
+        temporary.write_text(markdown(results), encoding="utf-8")
 
 
 def markdown(results: Results) -> str:
@@ -47,6 +49,10 @@ def markdown(results: Results) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _escape(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
 def number(mean: Mean | None, column: Column) -> str:
     """A mean with half of its interval."""
     if mean is None:
@@ -63,14 +69,13 @@ def _table(results: Results, kind: str, condition: str) -> list[str]:
         "|" + "---|" * (len(rates) + len(quality) + 2),
     ]
     for name in results.systems:
-        entries = results.group(kind, condition, name)
-        if not entries:
+        if not results.tried(kind, condition, name):
             continue
         means = {column.name: results.mean(kind, condition, name, column) for column in [*rates, *quality]}
         cells = [_plain(means[column.name], column) for column in rates] + [number(means[column.name], column) for column in quality]
         whole = [mean.count for column in quality if (mean := means[column.name]) is not None]
         counted = f"{min(whole)}-{max(whole)}" if whole and min(whole) != max(whole) else str(whole[0] if whole else 0)
-        lines.append(f"| {name} | " + " | ".join(cells) + f" | {counted} of {len(entries) + results.failed(kind, condition, name)} |")
+        lines.append(f"| {_escape(name)} | " + " | ".join(cells) + f" | {counted} of {results.tried(kind, condition, name)} |")
     return lines
 
 
@@ -136,19 +141,19 @@ def _speed(results: Results) -> list[str]:
         "",
         "Times real time for a 10 s clip in a process of its own, the best of three after a warm-up; a peer's program is started for each "
         "clip, which counts. Peak memory includes the interpreter where the codec runs in one. "
-        f"The load of the machine when the run ended was {results.about['load']:.1f}.",
+        "The last column is the load of the machine at the time.",
         "",
-        "| system | encode, 1 thread | decode, 1 thread | encode, all | decode, all | peak MB | algorithmic latency ms |",
-        "|---|---|---|---|---|---|---|",
+        "| system | encode, 1 thread | decode, 1 thread | encode, all | decode, all | peak MB | algorithmic latency ms | load |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for name, found in timed.items():
         latency = results.systems[name]["latency"]
         shown = "-" if latency is None else f"{1000 * latency:.1f}"
         if "error" in found:
-            lines.append(f"| {name} | {found['error']} | | | | | {shown} |")
+            lines.append(f"| {name} | {found['error']} | | | | | {shown} | |")
             continue
-        cells = [f"{found[key]:.0f}" for key in ("encode_x_one", "decode_x_one", "encode_x_all", "decode_x_all", "peak_mb")]
-        lines.append(f"| {name} | " + " | ".join(cells) + f" | {shown} |")
+        cells = [f"{found[key]:.0f}" if key in found else "-" for key in TIMED]
+        lines.append(f"| {_escape(name)} | " + " | ".join(cells) + f" | {shown} | {found['load']} |")
     return [*lines, ""]
 
 

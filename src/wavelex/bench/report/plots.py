@@ -43,7 +43,7 @@ def _curve(results: Results, kind: str, condition: str, column: Column) -> str:
         axis.fill_between(rates, low, high, color=colour, alpha=0.15, linewidth=0)
         if len(points) == 1:
             axis.vlines(rates, low, high, color=colour, alpha=0.4)
-        axis.plot(rates, means, "o-", color=colour, label=family, markersize=4.5, linewidth=1.6)
+        axis.plot(rates, means, "o-", color=colour, label=family.replace("$", r"\$"), markersize=4.5, linewidth=1.6)
     untouched = results.mean(kind, condition, "original", column)
     if untouched is not None and column.name in ("dnsmos_ovrl", "wer"):
         axis.axhline(untouched.mean, color="#777", linestyle="--", linewidth=1, label="original")
