@@ -14,7 +14,7 @@ from wavelex.errors import WavelexError
 
 @dataclass(frozen=True)
 class Fake:
-    """`behaviour` is copy, noisy, late, nan, half, refuse, raise or die; with `only`, for the recording of that name alone."""
+    """`behaviour` is copy, noisy, late, vague, nan, half, refuse, raise or die; with `only`, for the recording of that name alone."""
 
     behaviour: str = "copy"
     only: str = ""
@@ -39,6 +39,8 @@ class Fake:
             samples = samples + self.amount * np.random.default_rng(0).standard_normal(len(samples)).astype(np.float32)
         if behaviour == "late":
             samples = np.pad(samples, (160, 0))
+        if behaviour == "vague":
+            samples = 0.1 * np.random.default_rng(0).standard_normal(len(samples)).astype(np.float32)
         if behaviour == "half":
             samples = samples[: len(samples) // 2]
         marked = b"nan!" if behaviour == "nan" else b"good"

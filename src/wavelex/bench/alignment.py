@@ -9,7 +9,7 @@ LONGEST = 2000
 TRUSTED = 0.3
 """Correlation below which the waveform says nothing, as for parametric codecs that do not keep the phase."""
 ENVELOPE_HOP = 80
-REVISION = 1
+REVISION = 2
 """Raised when the delay found for the same pair changes, so that stored figures are measured anew."""
 
 
@@ -20,19 +20,23 @@ def without_delay(original: np.ndarray, decoded: np.ndarray, delay: int) -> tupl
     return np.ascontiguousarray(reference[:count]), np.ascontiguousarray(heard[:count])
 
 
-def find_delay(original: np.ndarray, decoded: np.ndarray) -> int:
-    """Samples by which `decoded` lags: where the waveforms agree best, or, where they never do, their log energies."""
+def find_delay(original: np.ndarray, decoded: np.ndarray) -> tuple[int, float]:
+    """Samples by which `decoded` lags and how far the waveforms agree there, 0 to 1.
+
+    The delay is where the waveforms agree best or, where they hardly do, where their log energies do.
+    """
     if min(len(original), len(decoded)) < 2 * ENVELOPE_HOP or not original.any() or not decoded.any():
-        return 0
+        return 0, 0.0
     lags, correlation = _correlation(original - original.mean(), decoded - decoded.mean(), LONGEST)
     best = int(np.argmax(correlation))
     if correlation[best] >= TRUSTED:
-        return int(lags[best])
+        return int(lags[best]), float(correlation[best])
     coarse_lags, coarse = _correlation(_log_energy(original), _log_energy(decoded), LONGEST // ENVELOPE_HOP)
     around = int(coarse_lags[np.argmax(coarse)]) * ENVELOPE_HOP
     near = np.flatnonzero(np.abs(lags - around) <= ENVELOPE_HOP)
     refined = near[np.argmax(np.abs(correlation[near]))]
-    return int(lags[refined]) if abs(correlation[refined]) > TRUSTED / 2 else around
+    agreement = abs(float(correlation[refined]))
+    return (int(lags[refined]) if agreement > TRUSTED / 2 else around), agreement
 
 
 def _correlation(a: np.ndarray, b: np.ndarray, longest: int) -> tuple[np.ndarray, np.ndarray]:

@@ -20,6 +20,8 @@ from wavelex.bench.metrics.base import Metric
 from wavelex.bench.scoring import Failure, Item, Task, coding_key, metric_key, score
 from wavelex.bench.system import System
 
+SURE = 0.6
+"""Agreement of the waveforms above which a clip's own delay is believed; where it is a coincidence of pitch periods it is less."""
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
@@ -66,8 +68,10 @@ class Measurements:
         self._delays = self._find_delays()
 
     def _find_delays(self) -> dict[tuple[Item, str], int]:
-        """The median over a system's clean clips: a codec's delay is constant, but in one clip of a codec that does not keep
-        the waveform it is found only roughly. Reconstructions may each have been cut in their own way.
+        """A clip's own delay where the waveforms agree; else the median over the system's clean clips.
+
+        A codec that does not keep the waveform has a constant delay, which is found only roughly in any one clip; of one that
+        does, the program may trim some clips otherwise than others. Reconstructions may each have been cut in their own way.
         """
         by_system: dict[str, list[int]] = {}
         clean = any(item.condition.name == "clean" for item, _ in self._codings)
@@ -76,9 +80,11 @@ class Measurements:
                 by_system.setdefault(name, []).append(coding["delay"])
         medians = {name: round(median(delays)) for name, delays in by_system.items()}
         own = {system.name for _, system in self._pairs if not system.codes_any_clip}
-        return {
-            pair: coding["delay"] if pair[1] in own else medians.get(pair[1], coding["delay"]) for pair, coding in self._codings.items()
-        }
+        found = {}
+        for pair, coding in self._codings.items():
+            sure = coding["agreement"] >= SURE or pair[1] in own
+            found[pair] = coding["delay"] if sure else medians.get(pair[1], coding["delay"])
+        return found
 
     def uncoded(self) -> dict[Item, tuple[Task, ...]]:
         """What has not been through its codec."""

@@ -7,6 +7,7 @@ import hashlib
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -60,10 +61,16 @@ def file_hash(path: Path) -> str:
         raise WavelexError(f"{path}: cannot be read ({error.strerror}); check the test set") from error
 
 
+@cache
+def _made_by(system: System) -> tuple[str, dict[str, str]]:
+    """Name and versions, which for some have to be read from files."""
+    return system.name, system.about
+
+
 def coding_key(item: Item, system: System) -> str:
     # Reconstructions are found by the recording's name.
     name = "" if system.codes_any_clip else item.recording.name
-    made_by = (REVISION, alignment.REVISION, conditions.REVISION, system.name, system.about)
+    made_by = (REVISION, alignment.REVISION, conditions.REVISION, *_made_by(system))
     return content_key("coding", *made_by, item.file_hash, item.condition.name, name)
 
 
@@ -98,11 +105,13 @@ def transcode(item: Item, system: System, original: np.ndarray) -> tuple[np.ndar
         given, wanted = len(decoded) / SAMPLE_RATE, len(original) / SAMPLE_RATE
         raise WavelexError(f"{system.name} gave {given:.2f} s for the {wanted:.2f} s of {item.recording.name}; is it the same recording?")
     decoded = from_pcm(to_pcm(decoded))
+    delay, agreement = find_delay(original, decoded)
     kept = {
         "seconds": len(original) / SAMPLE_RATE,
         "bits": coded.bits,
         "bytes": len(coded.data) if system.codes_any_clip else None,
-        "delay": find_delay(original, decoded),
+        "delay": delay,
+        "agreement": agreement,
         "codes": None if coded.codes is None else _squeeze(coded.codes),
         "decoded": hashlib.sha256(decoded.tobytes()).hexdigest(),
     }

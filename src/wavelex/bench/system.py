@@ -26,6 +26,8 @@ class Coded:
 class System(Protocol):
     """A codec at one rate. Picklable and cheap to hold: models are loaded on first use, once a process."""
 
+    def __hash__(self) -> int: ...
+
     @property
     def name(self) -> str:
         """Family and rate, as in opus-6."""

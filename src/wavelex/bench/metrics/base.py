@@ -6,6 +6,7 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -70,6 +71,7 @@ class Metric:
         return ", ".join([f"revision {self.revision}", *(f"{name} {package_version(name)}" for name in self.packages)])
 
 
+@cache
 def package_version(name: str) -> str:
     """Raises WavelexError, naming the mend, when the package is not installed."""
     try:

@@ -54,7 +54,7 @@ def _head(results: Results) -> str:
         "<nav>" + "".join(f'<a href="#{escape(name)}">{escape(text)}</a>' for name, text in links) + "</nav>"
         "<p>Means over clips; ± is half of the 95% bootstrap interval, the wider of that over clips and that over speakers "
         "(hover for both). "
-        "Everything is compared at 16 kHz mono with what the codec was given, after one constant delay a clip is removed. "
+        "Everything is compared at 16 kHz mono with what the codec was given, after its delay is removed. "
         "kbit/s counts the payload, "
         "file kbit/s every byte that the decoder gets. A clip that a metric refuses is counted and listed, never scored.</p>"
     )

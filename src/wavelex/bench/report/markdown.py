@@ -38,7 +38,7 @@ def markdown(results: Results) -> str:
         "the rest was kept from before.",
         "",
         "Means; ± is half of the 95% bootstrap interval, the wider of that over clips and that over speakers. Everything is compared "
-        "at 16 kHz mono with what the codec was given; one constant delay a clip is measured and removed. "
+        "at 16 kHz mono with what the codec was given; the delay is measured and removed. "
         "kbit/s counts the payload, file kbit/s every byte the decoder gets.",
     ]
     for kind in results.kinds:
