@@ -22,6 +22,8 @@ from wavelex.bench.system import System
 
 SURE = 0.6
 """Agreement of the waveforms above which a clip's own delay is believed; where it is a coincidence of pitch periods it is less."""
+NEAR = 16
+"""Samples; a guess so close to a delay that is sure in another clip is taken for the same."""
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
@@ -68,21 +70,26 @@ class Measurements:
         self._delays = self._find_delays()
 
     def _find_delays(self) -> dict[tuple[Item, str], int]:
-        """A clip's own delay where the waveforms agree; else the median over the system's clean clips.
+        """A clip's own delay where the waveforms agree, or where other clips are sure of it; else the median over the system's
+        clean clips.
 
         A codec that does not keep the waveform has a constant delay, which is found only roughly in any one clip; of one that
         does, the program may trim some clips otherwise than others. Reconstructions may each have been cut in their own way.
         """
         by_system: dict[str, list[int]] = {}
+        believed: dict[str, set[int]] = {}
         clean = any(item.condition.name == "clean" for item, _ in self._codings)
         for (item, name), coding in self._codings.items():
             if item.condition.name == "clean" or not clean:
                 by_system.setdefault(name, []).append(coding["delay"])
+                if coding["agreement"] >= SURE:
+                    believed.setdefault(name, set()).add(coding["delay"])
         medians = {name: round(median(delays)) for name, delays in by_system.items()}
         own = {system.name for _, system in self._pairs if not system.codes_any_clip}
         found = {}
         for pair, coding in self._codings.items():
-            sure = coding["agreement"] >= SURE or pair[1] in own
+            near = any(abs(coding["delay"] - delay) <= NEAR for delay in believed.get(pair[1], ()))
+            sure = coding["agreement"] >= SURE or near or pair[1] in own
             found[pair] = coding["delay"] if sure else medians.get(pair[1], coding["delay"])
         return found
 
