@@ -228,7 +228,7 @@ def _absent(results: Results) -> str:
         for reason in entry.refusals.values()
     ]
     body = (
-        table(["system", "clip", "condition", "why"], rows)
+        table(["system", "clip", "condition", "why"], rows, words=True)
         if rows
         else "<p>Nothing: every system was run on every clip, and every metric that applies scored it.</p>"
     )
@@ -243,6 +243,7 @@ def _made_by(results: Results) -> str:
             row([cell(name), cell(made["version"], style="text"), cell(made["settings"], style="text")])
             for name, made in results.metrics.items()
         ],
+        words=True,
     )
     systems = table(
         ["system", "what made its output"],
@@ -250,6 +251,7 @@ def _made_by(results: Results) -> str:
             row([cell(name), cell(", ".join(f"{key} {value}" for key, value in system["about"].items()), style="text")])
             for name, system in results.systems.items()
         ],
+        words=True,
     )
     packages = ", ".join(f"{name} {version}" for name, version in about["packages"].items())
     return (

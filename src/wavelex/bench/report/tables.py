@@ -9,12 +9,13 @@ from wavelex.bench.metrics.base import Column
 from wavelex.bench.statistics import Mean
 
 
-def table(heads: Sequence[str], rows: Iterable[str], hidden_id: str = "", hidden: bool = False) -> str:
-    """A sortable table of rows made by `row`."""
+def table(heads: Sequence[str], rows: Iterable[str], hidden_id: str = "", hidden: bool = False, words: bool = False) -> str:
+    """A sortable table of rows made by `row`; headings of `words` stand to the left."""
     head = "".join(f"<th>{escape(text)}</th>" for text in heads)
     place = f' id="{hidden_id}"' if hidden_id else ""
     return (
-        f'<div class="wide"{place}{" hidden" if hidden else ""}><table class="sortable"><thead><tr>{head}</tr></thead>'
+        f'<div class="wide"{place}{" hidden" if hidden else ""}>'
+        f'<table class="sortable{" words" if words else ""}"><thead><tr>{head}</tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div>"
     )
 
