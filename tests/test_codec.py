@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from wavelex.audio import Audio
 from wavelex.codec import Codec
 from wavelex.errors import WavelexError
+from wavelex.search.effort import DEFAULT_EFFORT, choose_effort
 from wavelex.tokens import LOST
 
 CODEC = make_codec()
@@ -50,7 +51,7 @@ def test_batch_equals_one_by_one(lengths: list[int], codebooks: int) -> None:
 
 def test_encoding_in_blocks_equals_the_whole_signal(tiny: Codec) -> None:
     x = voice(23.7)
-    whole = tiny.quantizer.encode(tiny.latents(torch.from_numpy(x)[None, None]))
+    whole = tiny.quantizer.encode(tiny.latents(torch.from_numpy(x)[None, None]), beams=choose_effort(DEFAULT_EFFORT).beams)
     assert np.array_equal(tiny.encode(x).codes, whole.numpy())
     with torch.no_grad():
         samples = tiny.synthesize(tiny.dequantize(whole))[0, :, : len(x)]

@@ -10,6 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from wavelex.audio import BLOCK_SECONDS, Audio, AudioReader, Resampler, as_samples
+from wavelex.search.session import RefiningEncoder
 from wavelex.sessions import StreamDecoder, StreamEncoder
 
 Source = str | os.PathLike[str] | BinaryIO | np.ndarray | Tensor | Audio
@@ -50,7 +51,7 @@ class SourceReader:
 class EncodedBlocks:
     """Iterates over the codes (streams, codebooks, n) of a source, in memory that does not grow with its length."""
 
-    def __init__(self, source: SourceReader, session: StreamEncoder, sample_rate: int, per_channel: bool) -> None:
+    def __init__(self, source: SourceReader, session: StreamEncoder | RefiningEncoder, sample_rate: int, per_channel: bool) -> None:
         self.source, self.session, self.sample_rate, self.per_channel = source, session, sample_rate, per_channel
         self.length = 0
         """Samples of the source so far; all of them once iterated."""

@@ -16,6 +16,8 @@ from wavelex.decoders.base import Decoder
 from wavelex.encoders.base import Encoder
 from wavelex.errors import WavelexError
 from wavelex.quantizers.base import Quantized, Quantizer
+from wavelex.search.effort import DEFAULT_EFFORT, STREAMING_EFFORT, choose_effort
+from wavelex.search.session import refining_encoder
 from wavelex.sessions import StreamDecoder, StreamEncoder, arrived, dequantize
 from wavelex.tokens import LOST, AudioTokens, check_codes
 
@@ -88,9 +90,15 @@ class Codec(nn.Module):
         samples: Tensor = self.decoder(nn.functional.pad(latents, (0, ahead)))
         return samples[..., : latents.shape[-1] * self.hop_length]
 
-    def stream_encoder(self, codebooks: int | None = None, streams: int = 1) -> StreamEncoder:
-        """A session that takes samples at the codec's rate in chunks of any size and gives codes when they are ready."""
-        return StreamEncoder(self.encoder, self.quantizer, self.choose_codebooks(codebooks, None), streams)
+    def stream_encoder(self, codebooks: int | None = None, streams: int = 1, effort: int = DEFAULT_EFFORT) -> StreamEncoder:
+        """A session that takes samples at the codec's rate in chunks of any size and gives codes when they are ready.
+
+        Raises WavelexError for an effort that would have to wait for later samples.
+        """
+        chosen = choose_effort(effort)
+        if chosen.synthesizes:
+            raise WavelexError(f"effort {effort} waits for later samples; a stream takes 0 to {STREAMING_EFFORT}")
+        return StreamEncoder(self.encoder, self.quantizer, self.choose_codebooks(codebooks, None), streams, chosen.beams)
 
     def stream_decoder(self, streams: int = 1) -> StreamDecoder:
         """A session that takes codes in chunks of any size and gives samples when they are ready."""
@@ -103,24 +111,31 @@ class Codec(nn.Module):
         codebooks: int | None = None,
         bitrate: float | None = None,
         per_channel: bool = False,
+        effort: int = DEFAULT_EFFORT,
     ) -> AudioTokens:
         """A file or samples to tokens.
 
         `source` is a path, an open file, Audio, or samples (T,) or (channels, T) in [-1, 1] at `sample_rate` (the codec's
         unless given). `codebooks` or `bitrate` (bits a second a stream, rounded down to what the codec has) choose the
         rate; all codebooks unless given. Channels are mixed to one unless `per_channel`, which codes each as a stream.
+        `effort` from 0 (fastest) to 9 (best) is how long good codes are looked for.
         Raises WavelexError for input that cannot be coded.
         """
         count = self.choose_codebooks(codebooks, bitrate)
         with SourceReader(source, sample_rate or self.sample_rate) as opened:
-            encoding = self.encode_blocks(opened, count, per_channel)
+            encoding = self.encode_blocks(opened, count, per_channel, effort)
             blocks = list(encoding)
         codes = np.concatenate(blocks, axis=2)
         return self.describe(codes, opened.sample_rate, encoding.length)
 
-    def encode_blocks(self, source: SourceReader, codebooks: int, per_channel: bool) -> EncodedBlocks:
+    def encode_blocks(self, source: SourceReader, codebooks: int, per_channel: bool, effort: int = DEFAULT_EFFORT) -> EncodedBlocks:
         """The codes of an open source, to iterate over without holding all of it."""
-        session = self.stream_encoder(codebooks, source.channels if per_channel else 1)
+        chosen, streams = choose_effort(effort), source.channels if per_channel else 1
+        session = (
+            refining_encoder(self.encoder, self.quantizer, self.decoder, self.sample_rate, codebooks, chosen, streams)
+            if chosen.synthesizes
+            else self.stream_encoder(codebooks, streams, effort)
+        )
         return EncodedBlocks(source, session, self.sample_rate, per_channel)
 
     def decode_blocks(self, pieces: Iterator[np.ndarray], tokens: AudioTokens, rate: int) -> DecodedBlocks:
@@ -128,8 +143,16 @@ class Codec(nn.Module):
         length = round(tokens.length * rate / tokens.source_rate)
         return DecodedBlocks(pieces, self.stream_decoder(tokens.streams), self.sample_rate, rate, length)
 
-    def encode_batch(self, clips: Sequence[np.ndarray], codebooks: int | None = None, bitrate: float | None = None) -> list[AudioTokens]:
-        """Mono clips (T,) at the codec's rate, of any lengths, in one pass: the tokens that `encode` gives one by one."""
+    def encode_batch(
+        self, clips: Sequence[np.ndarray], codebooks: int | None = None, bitrate: float | None = None, effort: int = DEFAULT_EFFORT
+    ) -> list[AudioTokens]:
+        """Mono clips (T,) at the codec's rate, of any lengths, in one pass: the tokens that `encode` gives one by one.
+
+        Raises WavelexError for an effort beyond those of a stream.
+        """
+        chosen = choose_effort(effort)
+        if chosen.synthesizes:
+            raise WavelexError(f"effort {effort} works on one clip at a time; a batch takes 0 to {STREAMING_EFFORT}")
         count = self.choose_codebooks(codebooks, bitrate)
         if not clips:
             return []
@@ -137,7 +160,7 @@ class Codec(nn.Module):
         for row, clip in zip(padded, clips, strict=True):
             row[0, : len(clip)] = as_samples(clip)[0]
         with torch.inference_mode():
-            codes = self.quantizer.encode(self.latents(torch.from_numpy(padded).to(self._device)), count).cpu().numpy()
+            codes = self.quantizer.encode(self.latents(torch.from_numpy(padded).to(self._device)), count, chosen.beams).cpu().numpy()
         return [
             self.describe(c[None, :, : -(-len(x) // self.hop_length)], self.sample_rate, len(x)) for c, x in zip(codes, clips, strict=True)
         ]

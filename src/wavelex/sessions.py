@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 
@@ -16,9 +18,9 @@ from wavelex.tokens import LOST, check_codes
 class StreamEncoder:
     """Samples in, codes out when ready. Chunks of any size give the codes of the whole signal."""
 
-    def __init__(self, encoder: Encoder, quantizer: Quantizer, codebooks: int, streams: int = 1) -> None:
+    def __init__(self, encoder: Encoder, quantizer: Quantizer, codebooks: int, streams: int = 1, beams: Sequence[int] = (1,)) -> None:
         self.streams = streams
-        self._encoder, self._quantizer, self._codebooks = encoder, quantizer, codebooks
+        self._encoder, self._quantizer, self._codebooks, self._beams = encoder, quantizer, codebooks, tuple(beams)
         self._like = next(encoder.parameters()).new_zeros(())
         self._begin()
 
@@ -54,7 +56,7 @@ class StreamEncoder:
         wanted = -(-self._samples // self._encoder.hop_length) - self._frames
         latents = latents[..., :wanted] if final else latents
         self._frames += latents.shape[-1]
-        return self._quantizer.encode(latents, self._codebooks).cpu().numpy()
+        return self._quantizer.encode(latents, self._codebooks, self._beams).cpu().numpy()
 
 
 class StreamDecoder:

@@ -11,6 +11,7 @@ from wavelex.bench.metrics.pesq import pesq
 from wavelex.bench.metrics.stoi import stoi
 from wavelex.codec import Codec
 from wavelex.errors import WavelexError
+from wavelex.search.effort import DEFAULT_EFFORT
 
 
 @dataclass(frozen=True)
@@ -25,11 +26,11 @@ class Quick:
     refusal: str
 
 
-def there_and_back(codec: Codec, audio: Audio, codebooks: int) -> Quick:
+def there_and_back(codec: Codec, audio: Audio, codebooks: int, effort: int = DEFAULT_EFFORT) -> Quick:
     """Encode and decode a recording as 16 kHz mono and score what comes back; nothing is shifted, our codecs keep time."""
     mono = Audio(resample(audio.mono()[None], audio.sample_rate, SAMPLE_RATE), SAMPLE_RATE)
     begun = time.perf_counter()
-    tokens = codec.encode(mono, codebooks=codebooks)
+    tokens = codec.encode(mono, codebooks=codebooks, effort=effort)
     decoded = codec.decode(tokens)
     elapsed = time.perf_counter() - begun
     scores: dict[str, float] = {}

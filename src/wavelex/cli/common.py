@@ -18,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from wavelex.audio import find_audio
 from wavelex.errors import WavelexError
+from wavelex.search.effort import LEVELS
 
 STANDARD_STREAM = "-"
 console = Console(stderr=True)
@@ -26,6 +27,9 @@ Model = Annotated[str, typer.Option("--model", "-m", help="Shipped model, checkp
 Codebooks = Annotated[int | None, typer.Option("--codebooks", "-n", help="How many codebooks to use.")]
 BitrateText = Annotated[
     str | None, typer.Option("--bitrate", "-b", help="Instead of codebooks: bits a second a stream, e.g. 1500 or 1.5k.")
+]
+Effort = Annotated[
+    int, typer.Option("--effort", "-e", min=0, max=len(LEVELS) - 1, help="How long to look for good codes: 0 fastest, 9 best.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a file, for machines.")]
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Output file (one input) or folder (several); - for standard output.")]

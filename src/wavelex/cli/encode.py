@@ -12,11 +12,25 @@ import typer
 
 from wavelex.bitstream.container import Writer
 from wavelex.blocks import EncodedBlocks, SourceReader
-from wavelex.cli.common import STANDARD_STREAM, BitrateText, Codebooks, Job, Json, Model, Out, need_samples, parse_bitrate, plan, run_jobs
+from wavelex.cli.common import (
+    STANDARD_STREAM,
+    BitrateText,
+    Codebooks,
+    Effort,
+    Job,
+    Json,
+    Model,
+    Out,
+    need_samples,
+    parse_bitrate,
+    plan,
+    run_jobs,
+)
 from wavelex.codec import Codec
 from wavelex.errors import WavelexError
 from wavelex.files import replacing
 from wavelex.hub import DEFAULT_MODEL, load
+from wavelex.search.effort import DEFAULT_EFFORT
 
 
 def encode(
@@ -25,6 +39,7 @@ def encode(
     model: Model = DEFAULT_MODEL,
     codebooks: Codebooks = None,
     bitrate: BitrateText = None,
+    effort: Effort = DEFAULT_EFFORT,
     per_channel: Annotated[bool, typer.Option(help="Code every channel on its own instead of their mix.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -32,17 +47,17 @@ def encode(
     jobs = plan(inputs, out, ".wlx")
     codec = load(model)
     count = codec.choose_codebooks(codebooks, parse_bitrate(bitrate))
-    run_jobs(jobs, lambda job: encode_file(codec, job, count, per_channel), _tell, as_json)
+    run_jobs(jobs, lambda job: encode_file(codec, job, count, per_channel, effort), _tell, as_json)
 
 
-def encode_file(codec: Codec, job: Job, codebooks: int, per_channel: bool) -> dict[str, Any]:
+def encode_file(codec: Codec, job: Job, codebooks: int, per_channel: bool, effort: int = DEFAULT_EFFORT) -> dict[str, Any]:
     """Encode one file block by block, in memory that does not grow with its length."""
     begun = time.perf_counter()
     source: Path | BinaryIO = spooled(getattr(sys.stdin, "buffer", None)) if str(job.source) == STANDARD_STREAM else job.source
     with SourceReader(source, codec.sample_rate) as opened:
         if str(job.target) == STANDARD_STREAM:
             with tempfile.TemporaryFile() as buffer:
-                encoding = _write(codec, opened, buffer, codebooks, per_channel)
+                encoding = _write(codec, opened, buffer, codebooks, per_channel, effort)
                 size = buffer.tell()
                 buffer.seek(0)
                 while chunk := buffer.read(1 << 20):
@@ -50,7 +65,7 @@ def encode_file(codec: Codec, job: Job, codebooks: int, per_channel: bool) -> di
                 sys.stdout.buffer.flush()
         else:
             with replacing(job.target) as temporary, temporary.open("w+b") as target:
-                encoding = _write(codec, opened, target, codebooks, per_channel)
+                encoding = _write(codec, opened, target, codebooks, per_channel, effort)
                 size = target.tell()
     seconds = encoding.length / opened.sample_rate
     return {
@@ -76,8 +91,8 @@ def spooled(stream: BinaryIO | None) -> BinaryIO:
     return held  # type: ignore[return-value]
 
 
-def _write(codec: Codec, source: SourceReader, target: BinaryIO, codebooks: int, per_channel: bool) -> EncodedBlocks:
-    encoding = codec.encode_blocks(source, codebooks, per_channel)
+def _write(codec: Codec, source: SourceReader, target: BinaryIO, codebooks: int, per_channel: bool, effort: int) -> EncodedBlocks:
+    encoding = codec.encode_blocks(source, codebooks, per_channel, effort)
     writer: Writer | None = None
     for codes in encoding:
         writer = writer or Writer(target, codec.describe(codes, source.sample_rate, 0).header)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from torch import Tensor, nn
@@ -30,8 +31,8 @@ class Quantizer(nn.Module):
         """Quantize with `num_codebooks` codebooks: one number, or one an item (batch,); all unless given."""
         raise NotImplementedError
 
-    def encode(self, latents: Tensor, num_codebooks: int | None = None) -> Tensor:
-        """The codes that `forward` gives."""
+    def encode(self, latents: Tensor, num_codebooks: int | None = None, beams: Sequence[int] = (1,)) -> Tensor:
+        """The codes that `forward` gives, or nearer ones that searches with these beam widths find; they decode alike."""
         raise NotImplementedError
 
     def decode(self, codes: Tensor) -> Tensor:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
 from wavelex.quantizers.base import Quantized, Quantizer
+from wavelex.quantizers.beam import beam_search
 from wavelex.quantizers.codebook import Codebook
 
 
@@ -60,11 +63,15 @@ class ResidualVQ(Quantizer):
         return Quantized(straight_through, stacked, torch.stack(losses).mean())
 
     @torch.no_grad()
-    def encode(self, latents: Tensor, num_codebooks: int | None = None) -> Tensor:
-        """Latents (batch, dim, frames) to codes (batch, num_codebooks, frames), coarse first."""
+    def encode(self, latents: Tensor, num_codebooks: int | None = None, beams: Sequence[int] = (1,)) -> Tensor:
+        """Latents (batch, dim, frames) to codes (batch, num_codebooks, frames), coarse first: the best of the `beams`."""
         count = len(self.layers) if num_codebooks is None else num_codebooks
         self._check(count)
         residual = latents.float()
+        if max(beams) > 1:
+            # A masked layer's vectors are zero outside its channels, so distances over all channels rank them alike.
+            found = beam_search(_rows(residual), [book.vectors for book in self.codebooks[:count]], beams)
+            return found.view(latents.shape[0], latents.shape[2], count).transpose(1, 2)
         codes = []
         for index in range(count):
             indices, vectors = self._code(index, self._seen(residual, index), None)

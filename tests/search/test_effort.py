@@ -1,0 +1,68 @@
+"""Levels of effort: each at least as good as the one below by what it minimises, in stretches or whole, files of one kind."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from conftest import make_codec, voice
+
+from wavelex.codec import Codec
+from wavelex.errors import WavelexError
+from wavelex.objectives.reconstruction import Reconstruction, ReconstructionWeights
+from wavelex.search import session
+from wavelex.search.effort import LEVELS, STREAMING_EFFORT
+
+CODEC = make_codec()
+
+
+def perceptual_loss(codec: Codec, samples: np.ndarray, effort: int, codebooks: int) -> float:
+    heard = codec.decode(codec.encode(samples, codebooks=codebooks, effort=effort)).samples
+    # A codec's decoder is given whole frames, and so is the refinement.
+    objective = Reconstruction(codec.sample_rate, ReconstructionWeights())
+    losses = objective(*objective.analyse(torch.from_numpy(heard)[None], torch.from_numpy(samples)[None, None]))
+    return float(torch.stack(list(losses.values())).sum())
+
+
+@pytest.mark.parametrize("codebooks", [2, 8])
+def test_each_level_is_at_least_as_good_as_the_one_below(codebooks: int) -> None:
+    samples = voice(2.0)
+    losses = [perceptual_loss(CODEC, samples, level, codebooks) for level in range(STREAMING_EFFORT, 8)]
+    assert losses == sorted(losses, reverse=True)
+    assert losses[-1] < 0.98 * losses[0]
+
+
+def test_streaming_levels_lower_the_error_of_the_latents() -> None:
+    samples = voice(3.0, seed=5)
+    latents = CODEC.latents(torch.from_numpy(samples)[None, None])
+    errors = []
+    for level in range(STREAMING_EFFORT + 1):
+        codes = torch.from_numpy(CODEC.encode(samples, effort=level).codes)
+        errors.append(float((CODEC.quantizer.decode(codes) - latents).square().sum()))
+    assert errors == sorted(errors, reverse=True) and errors[-1] < errors[0]
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.01, 1.3, 2.6])
+def test_a_refined_file_has_every_frame_whatever_the_stretches(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "STRETCH", 40)
+    monkeypatch.setattr(session, "AHEAD", 10)
+    samples = np.stack([voice(seconds, seed=1), voice(seconds, seed=2)])
+    tokens = CODEC.encode(samples, codebooks=3, effort=5, per_channel=True)
+    assert tokens.codes.shape == (2, 3, -(-samples.shape[1] // 320))
+    alone = CODEC.encode(samples[1], codebooks=3, effort=5)
+    assert (tokens.codes[1] == alone.codes[0]).mean() > 0.99 if seconds else True
+
+
+def test_what_is_refined_beyond_one_stretch_is_still_better(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "STRETCH", 50)
+    assert perceptual_loss(CODEC, voice(4.0), 6, 4) < perceptual_loss(CODEC, voice(4.0), STREAMING_EFFORT, 4)
+
+
+def test_levels_that_do_not_exist_or_cannot_stream_are_refused() -> None:
+    for level in (-1, len(LEVELS)):
+        with pytest.raises(WavelexError, match="effort"):
+            CODEC.encode(voice(0.1), effort=level)
+    with pytest.raises(WavelexError, match="waits"):
+        CODEC.stream_encoder(effort=STREAMING_EFFORT + 1)
+    with pytest.raises(WavelexError, match="one clip at a time"):
+        CODEC.encode_batch([voice(0.1)], effort=STREAMING_EFFORT + 1)
