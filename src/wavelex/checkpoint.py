@@ -11,6 +11,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from wavelex.bitstream.priors.store import register_beside
 from wavelex.codec import Codec
 from wavelex.designs import build
 from wavelex.errors import WavelexError
@@ -61,6 +62,7 @@ def load_codec(path: Path) -> Codec:
         raise WavelexError(f"{path}: the weights do not fit design {design} with {arguments}; export them again") from error
     codec.name, codec.notes = name, notes
     codec.weights_hash = weights_hash(tensors)
+    register_beside(path, codec.weights_hash)
     return codec.eval()
 
 

@@ -18,7 +18,7 @@ from wavelex.errors import WavelexError
 from wavelex.quantizers.base import Quantized, Quantizer
 from wavelex.search.effort import DEFAULT_EFFORT, STREAMING_EFFORT, choose_effort
 from wavelex.search.session import refining_encoder
-from wavelex.sessions import StreamDecoder, StreamEncoder, arrived, dequantize
+from wavelex.sessions import StreamDecoder, StreamEncoder, arrived
 from wavelex.tokens import LOST, AudioTokens, check_codes
 
 
@@ -191,7 +191,7 @@ class Codec(nn.Module):
         for target, row in zip(codes, rows, strict=True):
             target[:, : row.shape[1]] = torch.from_numpy(row)
         with torch.inference_mode():
-            samples = self.synthesize(self.dequantize(codes.to(self._device)))[:, 0].cpu().numpy()
+            samples = self.synthesize(self.quantizer.decode(codes.to(self._device)))[:, 0].cpu().numpy()
         decoded, start = [], 0
         for item in tokens:
             count, frames = item.codes.shape[0], item.codes.shape[2]
@@ -200,10 +200,6 @@ class Codec(nn.Module):
             decoded.append(Audio(fitted, item.source_rate))
             start += count
         return decoded
-
-    def dequantize(self, codes: Tensor) -> Tensor:
-        """Codes (batch, codebooks, frames) to latents (batch, dim, frames); zero where a frame is LOST."""
-        return dequantize(self.quantizer, codes)
 
     def choose_codebooks(self, codebooks: int | None, bitrate: float | None) -> int:
         """How many codebooks a request means. Raises WavelexError when the codec cannot serve it."""

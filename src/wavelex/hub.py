@@ -6,6 +6,7 @@ import os
 from importlib import resources
 from pathlib import Path
 
+from wavelex.bitstream.priors.store import ENDING
 from wavelex.checkpoint import load_codec
 from wavelex.codec import Codec
 from wavelex.errors import WavelexError
@@ -16,7 +17,7 @@ DEFAULT_MODEL = "speech-16k"
 def shipped_models() -> dict[str, Path]:
     """Names and files of the models inside the package."""
     folder = Path(str(resources.files("wavelex") / "models"))
-    return {path.stem: path for path in sorted(folder.glob("*.safetensors"))}
+    return {path.stem: path for path in sorted(folder.glob("*.safetensors")) if not path.name.endswith(ENDING)}
 
 
 def load(model: str | os.PathLike[str] = DEFAULT_MODEL) -> Codec:

@@ -86,7 +86,7 @@ class StreamDecoder:
         check_codes(chunk, sizes[: chunk.shape[1]], "codes")
         self._frames += chunk.shape[2]
         self._heard = np.concatenate([self._heard, arrived(chunk, self._decoder.hop_length)], axis=1)
-        latents = dequantize(self._quantizer, torch.from_numpy(chunk).to(self._like.device))
+        latents = self._quantizer.decode(torch.from_numpy(chunk).to(self._like.device))
         return self._advance(latents, final=False)
 
     @torch.inference_mode()
@@ -106,12 +106,6 @@ class StreamDecoder:
         return samples * heard
 
 
-def dequantize(quantizer: Quantizer, codes: torch.Tensor) -> torch.Tensor:
-    """Codes (batch, codebooks, frames) to latents (batch, dim, frames); zero where a frame is LOST."""
-    lost = (codes == LOST).any(dim=1, keepdim=True)
-    return quantizer.decode(codes.clamp(min=0)) * ~lost
-
-
 def arrived(codes: np.ndarray, hop_length: int) -> np.ndarray:
     """1 for samples of frames that arrived, 0 for those of LOST frames: (streams, frames * hop_length) float32."""
-    return np.repeat((codes != LOST).all(axis=1), hop_length, axis=1).astype(np.float32)
+    return np.repeat(codes[:, 0] != LOST, hop_length, axis=1).astype(np.float32)

@@ -12,12 +12,14 @@ from typing import BinaryIO
 
 import numpy as np
 
-from wavelex.bitstream.container import Header, Reader, Writer
+from wavelex.bitstream.container import Reader, Writer
+from wavelex.bitstream.header import BLOCK_FRAMES, CODINGS, Header
+from wavelex.bitstream.priors.store import priors_for
 from wavelex.errors import WavelexError
 from wavelex.files import open_to_read, replacing
 
 LOST = -1
-"""Code of a frame that did not arrive; it decodes to silence."""
+"""Instead of a code: in all codebooks of a frame that did not arrive; in the finer ones of a frame that has fewer codebooks."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,11 +60,21 @@ class AudioTokens:
 
     @property
     def bitrate(self) -> float:
-        """Nominal bits a second: frame rate times the bits of a frame, all streams."""
-        return self.frame_rate * self.streams * sum(math.log2(size) for size in self.codebook_sizes)
+        """Nominal bits a second of all streams: frame rate times the bits of the codes of a frame, on average where that varies."""
+        bits = [math.log2(size) for size in self.codebook_sizes]
+        if not self.codes.size:
+            return self.frame_rate * self.streams * sum(bits)
+        present = (self.codes != LOST).mean(axis=(0, 2))
+        return float(self.frame_rate * self.streams * (present * bits).sum())
 
     @property
-    def header(self) -> Header:
+    def varies(self) -> bool:
+        """Whether frames that arrived have different numbers of codebooks."""
+        return bool(((self.codes[:, 1:] == LOST) & (self.codes[:, :1] != LOST)).any())
+
+    def header(self, coding: str | None = None, block_frames: int = BLOCK_FRAMES) -> Header:
+        """That of a file of these tokens; see `choose_coding`."""
+        coding, prior = choose_coding(self.weights_hash, coding)
         return Header(
             self.model,
             self.weights_hash,
@@ -73,6 +85,10 @@ class AudioTokens:
             self.codebook_sizes,
             self.length,
             int(self.codes.shape[2]),
+            block_frames,
+            coding,
+            prior,
+            self.varies,
         )
 
     def prefix(self, codebooks: int) -> AudioTokens:
@@ -81,21 +97,24 @@ class AudioTokens:
             raise WavelexError(f"{codebooks} codebooks asked for; these tokens have {self.codebooks}")
         return replace(self, codes=self.codes[:, :codebooks], codebook_sizes=self.codebook_sizes[:codebooks])
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write a `.wlx` file; complete or not at all."""
+    def save(self, path: str | os.PathLike[str], coding: str | None = None) -> None:
+        """Write a `.wlx` file; complete or not at all. For `coding` see `choose_coding`."""
         with replacing(Path(path)) as temporary, temporary.open("w+b") as target:
-            self._write(target, str(path))
+            self._write(target, str(path), coding)
 
-    def to_bytes(self) -> bytes:
+    def to_bytes(self, coding: str | None = None) -> bytes:
         """What `save` writes."""
         target = io.BytesIO()
-        self._write(target, "tokens")
+        self._write(target, "tokens", coding)
         return target.getvalue()
 
-    def _write(self, target: BinaryIO, name: str) -> None:
-        if (self.codes < 0).any():
+    def _write(self, target: BinaryIO, name: str, coding: str | None) -> None:
+        if (self.codes[:, 0] == LOST).any():
             raise WavelexError(f"{name}: the tokens have lost frames, which a file cannot hold; decode them instead")
-        writer = Writer(target, self.header)
+        header = self.header(coding)
+        if header.variable and header.coding == "packed":
+            raise WavelexError(f"{name}: frames of varying size need a token prior of {self.model}; fit one with wavelex prior")
+        writer = Writer(target, header, name)
         writer.write(self.codes)
         writer.close(self.length)
 
@@ -137,8 +156,8 @@ class AudioTokens:
 
         Codebook k has the ids from `first` + the sizes of the codebooks before it on. Raises WavelexError for LOST frames.
         """
-        if (self.codes < 0).any():
-            raise WavelexError("lost frames have no ids; conceal or drop them first")
+        if (self.codes == LOST).any():
+            raise WavelexError("lost frames and frames with fewer codebooks have no ids; take a prefix that all frames have")
         shifted = self.codes + _offsets(self.codebook_sizes, first)[None, :, None]
         ids: np.ndarray = shifted.transpose(0, 2, 1).reshape(self.streams, -1)
         return ids
@@ -159,13 +178,31 @@ class AudioTokens:
 
 
 def check_codes(codes: np.ndarray, sizes: Sequence[int], name: str) -> None:
-    """Raises WavelexError unless codes (streams, codebooks, frames) are LOST or within their codebooks."""
+    """Raises WavelexError unless codes (streams, codebooks, frames) are within their codebooks, or LOST from some codebook on."""
     if codes.ndim != 3 or codes.shape[1] != len(sizes):
         raise WavelexError(f"{name}: codes of shape {codes.shape} are not (streams, {len(sizes)} codebooks, frames)")
     for book, size in enumerate(sizes):
         row = codes[:, book]
         if row.size and (row.min() < LOST or row.max() >= size):
             raise WavelexError(f"{name}: codebook {book} has codes from {row.min()} to {row.max()}; they must be 0 to {size - 1}")
+    if ((codes[:, 1:] != LOST) & (codes[:, :-1] == LOST)).any():
+        raise WavelexError(f"{name}: a frame lacks a codebook before one that it has; frames hold the coarsest codebooks without a gap")
+
+
+def choose_coding(weights_hash: str, coding: str | None = None) -> tuple[str, str]:
+    """How to code tokens of those weights, and the hash of the prior for it.
+
+    `coding` is `packed`, `context` or `neural`; the smallest that there is a prior for unless given. Raises WavelexError where
+    there is none for it.
+    """
+    priors = priors_for(weights_hash)
+    if coding is None:
+        coding = next((kind for kind in reversed(CODINGS) if kind in priors), "packed")
+    if coding not in CODINGS:
+        raise WavelexError(f"coding {coding!r}: choose from {', '.join(CODINGS)}")
+    if coding != "packed" and coding not in priors:
+        raise WavelexError(f"there is no {coding} prior for the weights {weights_hash}; fit one with wavelex prior, or choose packed")
+    return coding, priors.get(coding, "00000000")
 
 
 def _offsets(sizes: Sequence[int], first: int) -> np.ndarray:

@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wavelex.bitstream.container import Damage, Header, Reader, Writer
+from wavelex.bitstream.container import Damage, Reader, Writer
+from wavelex.bitstream.header import BLOCK_FRAMES, Header
+from wavelex.bitstream.packing import pack
 from wavelex.errors import WavelexError
 
 SIZES = (1024, 1024, 500)
@@ -31,6 +33,20 @@ def written(codes: np.ndarray, pieces: int = 1, short_by: int = 0) -> bytes:
         writer.write(piece)
     writer.close(max(0, codes.shape[2] * SAMPLES_A_FRAME - short_by))
     return buffer.getvalue()
+
+
+def written_by_version_1(codes: np.ndarray) -> bytes:
+    """What the first version of the program wrote, by docs/format.md."""
+    streams, books, frames = codes.shape
+    body = bytes.fromhex("0011223344556677")
+    body += struct.pack("<IIIBBHQQ", 16000, 320, 44100, streams, books, 100, frames * SAMPLES_A_FRAME, frames)
+    body += struct.pack("<III", *SIZES) + bytes([4]) + b"tiny"
+    head = b"WLX\x1a" + struct.pack("<BH", 1, len(body)) + body
+    data = head + struct.pack("<I", zlib.crc32(head))
+    for number, start in enumerate(range(0, frames, 100)):
+        payload = pack(codes[:, :, start : start + 100], (10, 10, 9))
+        data += payload + struct.pack("<I", zlib.crc32(struct.pack("<Q", number) + payload))
+    return data
 
 
 def reading(data: bytes) -> Reader:
@@ -55,26 +71,63 @@ def test_the_file_does_not_depend_on_how_it_was_written() -> None:
 @given(position=st.integers(0, 10**6), flip=st.integers(1, 255))
 @settings(max_examples=60)
 def test_any_changed_byte_is_noticed_and_costs_one_block_at_most(position: int, flip: int) -> None:
-    codes = random_codes(450)
+    codes = random_codes(900)
     data = bytearray(written(codes))
     position %= len(data)
     data[position] ^= flip
     try:
         blocks = list(reading(bytes(data)).blocks())
     except WavelexError:
-        assert position < len(data) - 450 * 29 // 8
+        assert position < len(written(random_codes(0)))
         return
     damaged = [i for i, (_, block) in enumerate(blocks) if isinstance(block, Damage)]
     assert len(damaged) == 1
     for i, (_, block) in enumerate(blocks):
         if i not in damaged:
-            assert np.array_equal(block, codes[:, :, 100 * i : 100 * i + 100])
+            assert np.array_equal(block, codes[:, :, BLOCK_FRAMES * i : BLOCK_FRAMES * (i + 1)])
+
+
+@given(position=st.integers(0, 10**6), change=st.integers(-40, 40), seed=st.integers(0, 1000))
+@settings(max_examples=60)
+def test_bytes_put_in_or_taken_out_cost_two_blocks_at_most(position: int, change: int, seed: int) -> None:
+    codes = random_codes(1500)
+    data = written(codes)
+    start = len(written(random_codes(0)))
+    position = start + position % (len(data) - start)
+    extra = np.random.default_rng(seed).bytes(max(0, change))
+    data = data[:position] + extra + data[position + max(0, -change) :]
+    blocks = [block for _, block in reading(data).blocks()]
+    assert len(blocks) == 8
+    assert sum(isinstance(block, Damage) for block in blocks) <= 2
+    for i, block in enumerate(blocks):
+        if not isinstance(block, Damage):
+            assert np.array_equal(block, codes[:, :, BLOCK_FRAMES * i : BLOCK_FRAMES * (i + 1)])
+
+
+@given(frames=st.integers(0, 350), streams=st.integers(1, 2))
+@settings(max_examples=30)
+def test_files_of_version_1_still_read(frames: int, streams: int) -> None:
+    codes = random_codes(frames, streams)
+    reader = reading(written_by_version_1(codes))
+    assert (reader.header.version, reader.header.frames, reader.header.streams) == (1, frames, streams)
+    empty = np.zeros((streams, 3, 0), np.int64)
+    assert np.array_equal(np.concatenate([empty, *reader.codes()], axis=2), codes)
+
+
+def test_a_damaged_block_of_version_1_costs_that_block() -> None:
+    codes = random_codes(450)
+    data = bytearray(written_by_version_1(codes))
+    data[-700] ^= 1
+    blocks = [block for _, block in reading(bytes(data)).blocks()]
+    damaged = [i for i, block in enumerate(blocks) if isinstance(block, Damage)]
+    assert damaged == [2]
+    assert np.array_equal(blocks[4], codes[:, :, 400:])
 
 
 @given(keep=st.integers(0, 10**6))
 @settings(max_examples=40)
 def test_a_truncated_file_gives_what_it_holds(keep: int) -> None:
-    codes = random_codes(450)
+    codes = random_codes(900)
     data = written(codes)
     data = data[: keep % len(data)]
     try:
@@ -90,12 +143,12 @@ def test_a_truncated_file_gives_what_it_holds(keep: int) -> None:
     assert salvaged.shape == codes.shape
     intact = (salvaged >= 0).all(axis=(0, 1))
     assert np.array_equal(salvaged[:, :, intact], codes[:, :, intact])
-    whole_blocks = max(0, len(data) - (len(written(random_codes(0))))) // (-(-100 * 29 // 8) + 4)
-    assert intact.sum() == 100 * min(4, whole_blocks)
+    whole_blocks = max(0, len(data) - (len(written(random_codes(0))))) // (-(-BLOCK_FRAMES * 29 // 8) + 6)
+    assert intact.sum() == BLOCK_FRAMES * min(4, whole_blocks)
 
 
 def test_swapped_blocks_are_noticed() -> None:
-    data = written(random_codes(200))
+    data = written(random_codes(2 * BLOCK_FRAMES))
     start = len(written(random_codes(0)))
     size = (len(data) - start) // 2
     swapped = data[:start] + data[start + size :] + data[start : start + size]
@@ -113,17 +166,16 @@ def test_other_files_and_newer_versions_are_told_apart() -> None:
     with pytest.raises(WavelexError, match=r"not a \.wlx file"):
         reading(b"RIFF" + data[4:])
     newer = data[:4] + b"\x09" + data[5:]
-    with pytest.raises(WavelexError, match="version 9, this program reads version 1; update wavelex"):
+    with pytest.raises(WavelexError, match="version 9, this program reads versions 1 and 2; update wavelex"):
         reading(newer)
 
 
 def test_the_layout_is_the_documented_one() -> None:
-    """The same bytes built by hand from docs/format.md."""
+    """The same block built by hand from docs/format.md."""
     codes = np.array([[[5, 6], [1023, 0], [7, 499]]])
-    body = bytes.fromhex("0011223344556677") + struct.pack("<IIIBBHQQ", 16000, 320, 44100, 1, 3, 100, 1764, 2)
-    body += struct.pack("<III", *SIZES) + bytes([4]) + b"tiny"
-    head = b"WLX\x1a" + struct.pack("<BH", 1, len(body)) + body
     bits = "".join(f"{v:0{w}b}" for frame in codes[0].T for v, w in zip(frame, (10, 10, 9), strict=True))
     payload = int(bits.ljust(64, "0"), 2).to_bytes(8, "big")
-    block = payload + struct.pack("<I", zlib.crc32(struct.pack("<Q", 0) + payload))
-    assert written(codes) == head + struct.pack("<I", zlib.crc32(head)) + block
+    block = bytes([8]) + payload + struct.pack("<I", zlib.crc32(struct.pack("<Q", 0) + payload))
+    assert written(codes).endswith(block)
+    header = Header("tiny", "0011223344556677", 16000, 320, 44100, 1, SIZES, 2 * SAMPLES_A_FRAME, 2)
+    assert written(codes) == header.to_bytes() + block

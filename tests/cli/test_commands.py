@@ -22,7 +22,7 @@ from safetensors.torch import save_file
 
 import wavelex
 from wavelex.audio import Audio, read_audio, write_audio
-from wavelex.bitstream.container import Header
+from wavelex.bitstream.header import Header
 from wavelex.checkpoint import read_tensors, save_codec
 from wavelex.cli import app
 from wavelex.tokens import AudioTokens

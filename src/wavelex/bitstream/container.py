@@ -1,6 +1,6 @@
-"""The `.wlx` file, version 1: a checked header, then blocks of packed codes, each with its own checksum.
+"""The `.wlx` file: a checked header, then blocks of coded frames, each on its own and with its own checksum.
 
-Every block but the last has the same size, so a damaged one never hides the next. Byte by byte in docs/format.md.
+Version 1 has packed blocks of one size; version 2 has blocks of any size, found again after damage by their checksums.
 """
 
 from __future__ import annotations
@@ -13,65 +13,32 @@ from typing import BinaryIO
 
 import numpy as np
 
-from wavelex.bitstream.packing import pack, packed_size, unpack
+from wavelex.bitstream.coding import BlockCoder, ModelledCoder, PackedCoder
+from wavelex.bitstream.header import Header, read_header, read_varint, varint
+from wavelex.bitstream.packing import packed_size
+from wavelex.bitstream.priors.store import find_prior
 from wavelex.errors import WavelexError
 
-MAGIC = b"WLX\x1a"
-VERSION = 1
-BLOCK_FRAMES = 100
 MOST_MISSING = 1_000_000
 """Blocks; a header that promises more than that beyond the end of the file is not worth filling with silence."""
-HIGHEST_RATE = 1_000_000
-_PREFIX = struct.Struct("<4sBH")
-_FIXED = struct.Struct("<8sIIIBBHQQ")
+SEARCHED_BYTES = 1 << 18
+SEARCHED_BLOCKS = 16
+"""How far, and among how many next blocks, an intact one is looked for after damage."""
 _CRC = struct.Struct("<I")
 
 
-@dataclass(frozen=True)
-class Header:
-    """What a file says of itself. `length` is in source samples; `frames` is the number of code frames."""
-
-    model: str
-    weights_hash: str
-    sample_rate: int
-    hop_length: int
-    source_rate: int
-    streams: int
-    codebook_sizes: tuple[int, ...]
-    length: int = 0
-    frames: int = 0
-    block_frames: int = BLOCK_FRAMES
-
-    @property
-    def bits(self) -> list[int]:
-        return [max(1, (size - 1).bit_length()) for size in self.codebook_sizes]
-
-    @property
-    def block_count(self) -> int:
-        return -(-self.frames // self.block_frames)
-
-    def frames_in(self, block: int) -> int:
-        return min(self.block_frames, self.frames - block * self.block_frames)
-
-    def seconds_at(self, frame: int) -> float:
-        return frame * self.hop_length / self.sample_rate
-
-    def to_bytes(self) -> bytes:
-        name = self.model.encode()
-        body = _FIXED.pack(
-            bytes.fromhex(self.weights_hash),
-            self.sample_rate,
-            self.hop_length,
-            self.source_rate,
-            self.streams,
-            len(self.codebook_sizes),
-            self.block_frames,
-            self.length,
-            self.frames,
+def block_coder(header: Header, name: str) -> BlockCoder:
+    """What turns the blocks of such a file into bytes and back. Raises WavelexError when its prior is not to be had."""
+    if header.coding == "packed":
+        return PackedCoder(tuple(header.bits))
+    prior = find_prior(header.prior)
+    if prior is None:
+        raise WavelexError(
+            f"{name}: is coded with the token prior {header.prior}, which is not here; give the model that encoded it (--model)"
         )
-        body += struct.pack(f"<{len(self.codebook_sizes)}I", *self.codebook_sizes) + bytes([len(name)]) + name
-        head = _PREFIX.pack(MAGIC, VERSION, len(body)) + body
-        return head + _CRC.pack(zlib.crc32(head))
+    if prior.sizes[: len(header.codebook_sizes)] != header.codebook_sizes or prior.kind != header.coding:
+        raise WavelexError(f"{name}: says a {header.coding} prior for {list(header.codebook_sizes)} codes, which {header.prior} is not")
+    return ModelledCoder(prior, len(header.codebook_sizes), header.variable)
 
 
 @dataclass(frozen=True)
@@ -85,8 +52,8 @@ class Damage:
 class Writer:
     """Writes a header and then codes as they come. The target must be seekable: the lengths are filled in by `close`."""
 
-    def __init__(self, target: BinaryIO, header: Header) -> None:
-        self._target, self._header = target, header
+    def __init__(self, target: BinaryIO, header: Header, name: str = "tokens") -> None:
+        self._target, self._header, self._coder = target, header, block_coder(header, name)
         self._held = np.zeros((header.streams, len(header.codebook_sizes), 0), np.int64)
         self._blocks = self._frames = 0
         target.write(header.to_bytes())
@@ -109,38 +76,32 @@ class Writer:
         self._target.seek(end)
 
     def _write_block(self, codes: np.ndarray) -> None:
-        payload = pack(codes, self._header.bits)
-        self._target.write(payload + _CRC.pack(_checksum(self._blocks, payload)))
+        payload = self._coder.encode(codes)
+        self._target.write(varint(len(payload)) + payload + _CRC.pack(_checksum(self._blocks, payload)))
         self._blocks += 1
 
 
 class Reader:
     """Reads a header at once and blocks one by one.
 
-    Raises WavelexError, naming `name`, when the header is not that of a readable version or is damaged.
+    Raises WavelexError, naming `name`, when the header is not that of a readable version or is damaged, or the prior is missing.
     """
 
     def __init__(self, source: BinaryIO, name: str) -> None:
         self._source, self.name = source, name
-        self.header = _read_header(source, name)
+        self.header = read_header(source, name)
+        self._coder: BlockCoder | None = None
 
     def blocks(self) -> Iterator[tuple[int, np.ndarray | Damage]]:
         """Each block's number of frames with its codes, or with what is wrong with it."""
-        header = self.header
-        for block in range(header.block_count):
-            frames = header.frames_in(block)
-            size = packed_size(frames, header.streams, header.bits)
-            data = self._source.read(size + _CRC.size)
-            if len(data) < size + _CRC.size:
-                if not data and block and header.block_count - block > MOST_MISSING:
-                    raise WavelexError(
-                        f"{self.name}: {header.block_count - block} of its {header.block_count} blocks are missing; copy it again"
-                    )
-                yield frames, Damage(block, "missing: the file ends before it")
-            elif _CRC.unpack(data[size:])[0] != _checksum(block, data[:size]):
-                yield frames, Damage(block, "damaged: its checksum does not match")
-            else:
-                yield frames, unpack(data[:size], header.streams, header.bits, frames)
+        for block, payload in self._payloads():
+            frames = self.header.frames_in(block)
+            yield frames, payload if isinstance(payload, Damage) else self._decode(block, payload, frames)
+
+    def check(self) -> Iterator[tuple[int, Damage | None]]:
+        """Each block's size in bytes and what is wrong with it, without decoding it."""
+        for _, payload in self._payloads():
+            yield (0, payload) if isinstance(payload, Damage) else (len(payload), None)
 
     def codes(self, salvage: bool = False) -> Iterator[np.ndarray]:
         """Codes (streams, codebooks, frames) block by block; lost blocks are -1 when salvaging.
@@ -167,52 +128,93 @@ class Reader:
         start, end = self.header.seconds_at(first), self.header.seconds_at(first + self.header.frames_in(damage.block))
         return f"block {damage.block + 1} of {self.header.block_count} ({start:.1f} to {end:.1f} s) is {damage.reason}"
 
+    def _decode(self, block: int, payload: bytes, frames: int) -> np.ndarray | Damage:
+        self._coder = self._coder or block_coder(self.header, self.name)
+        try:
+            return self._coder.decode(payload, self.header.streams, frames)
+        except ValueError as error:
+            return Damage(block, f"not decodable ({error})")
+
+    def _payloads(self) -> Iterator[tuple[int, bytes | Damage]]:
+        """Each block's number with its bytes, if they are intact."""
+        header, source = self.header, self._source
+        block = 0
+        while block < header.block_count:
+            begin = source.tell()
+            payload, reason = self._read_payload(block)
+            if payload is not None:
+                yield block, payload
+                block += 1
+                continue
+            if not source.read(1) and block and header.block_count - block > MOST_MISSING:
+                raise WavelexError(
+                    f"{self.name}: {header.block_count - block} of its {header.block_count} blocks are missing; copy it again"
+                )
+            found = self._find(begin, block + 1)
+            intact, place = found if found else (header.block_count, None)
+            for lost in range(block, intact):
+                yield lost, Damage(lost, reason)
+            block = intact
+            source.seek(0, 2) if place is None else source.seek(place)
+
+    def _read_payload(self, block: int) -> tuple[bytes | None, str]:
+        missing, damaged = "missing: the file ends before it", "damaged: its checksum does not match"
+        header = self.header
+        if header.version == 1:
+            size = packed_size(header.frames_in(block), header.streams, header.bits)
+        else:
+            try:
+                size, _ = read_varint(self._source.read)
+            except EOFError:
+                return None, missing
+            except ValueError:
+                return None, damaged
+        if size > self._largest():
+            return None, damaged
+        data = self._source.read(size + _CRC.size)
+        if len(data) < size + _CRC.size:
+            return None, missing
+        if _CRC.unpack(data[size:])[0] != _checksum(block, data[:size]):
+            return None, damaged
+        return data[:size], ""
+
+    def _find(self, begin: int, first: int) -> tuple[int, int] | None:
+        """The next intact block from `first` on, and where it starts, after `begin`."""
+        last = min(first + SEARCHED_BLOCKS, self.header.block_count)
+        if self.header.version == 1:
+            # All blocks have one size, so each is where it is whatever happened to those before.
+            size = packed_size(self.header.block_frames, self.header.streams, self.header.bits) + _CRC.size
+            return (first, begin + size) if first < self.header.block_count else None
+        self._source.seek(begin)
+        window = self._source.read(SEARCHED_BYTES)
+        for start in range(1, len(window)):
+            try:
+                size, raw = read_varint(_Bytes(window, start).read)
+            except (EOFError, ValueError):
+                continue
+            place = start + len(raw)
+            if size > self._largest() or place + size + _CRC.size > len(window):
+                continue
+            payload, expected = window[place : place + size], _CRC.unpack_from(window, place + size)[0]
+            for block in range(first, last):
+                if _checksum(block, payload) == expected:
+                    return block, begin + start
+        return None
+
+    def _largest(self) -> int:
+        """Bytes that no block exceeds: an improbable code may cost more than its packed form, but never so much."""
+        return 64 + 4 * packed_size(self.header.block_frames, self.header.streams, self.header.bits)
+
+
+class _Bytes:
+    def __init__(self, data: bytes, start: int) -> None:
+        self._data, self._place = data, start
+
+    def read(self, count: int) -> bytes:
+        self._place += count
+        return self._data[self._place - count : self._place]
+
 
 def _checksum(block: int, payload: bytes) -> int:
     # The block's number is part of what is checked, so that swapped blocks are noticed.
     return zlib.crc32(payload, zlib.crc32(struct.pack("<Q", block)))
-
-
-def _read_header(source: BinaryIO, name: str) -> Header:
-    prefix = source.read(_PREFIX.size)
-    if prefix[:4] != MAGIC:
-        raise WavelexError(f"{name}: not a .wlx file (it does not begin with its mark); encode the recording first")
-    if len(prefix) < _PREFIX.size:
-        raise WavelexError(f"{name}: ends inside its header; copy it again")
-    _, version, size = _PREFIX.unpack(prefix)
-    if version != VERSION:
-        raise WavelexError(f"{name}: is .wlx version {version}, this program reads version {VERSION}; update wavelex")
-    body = source.read(size + _CRC.size)
-    if len(body) < size + _CRC.size:
-        raise WavelexError(f"{name}: ends inside its header; copy it again")
-    if _CRC.unpack(body[size:])[0] != zlib.crc32(prefix + body[:size]):
-        raise WavelexError(f"{name}: its header is damaged (checksum); copy it again")
-    try:
-        weights, rate, hop, source_rate, streams, codebooks, block_frames, length, frames = _FIXED.unpack_from(body)
-        sizes = struct.unpack_from(f"<{codebooks}I", body, _FIXED.size)
-        model = body[_FIXED.size + 4 * codebooks + 1 : size].decode()
-    except (struct.error, UnicodeDecodeError) as error:
-        raise WavelexError(f"{name}: its header is not that of version {VERSION} ({error}); encode the recording again") from error
-    header = Header(model, weights.hex(), rate, hop, source_rate, streams, sizes, length, frames, block_frames)
-    if silly := _silly(header):
-        raise WavelexError(f"{name}: its header says {silly}; encode the recording again")
-    return header
-
-
-def _silly(header: Header) -> str | None:
-    """What no encoder can have meant, in a header whose checksum is right."""
-    for field in ("sample_rate", "source_rate"):
-        if not 100 <= getattr(header, field) <= HIGHEST_RATE:
-            return f"{field} {getattr(header, field)}"
-    for field in ("hop_length", "streams", "block_frames"):
-        if not getattr(header, field):
-            return f"{field} 0"
-    if not header.codebook_sizes:
-        return "no codebooks"
-    if not all(2 <= size <= 1 << 24 for size in header.codebook_sizes):
-        return f"codebooks of {header.codebook_sizes} codes"
-    expected = header.length * header.sample_rate / header.source_rate / header.hop_length
-    # Resampling may end a sample early or late.
-    if abs(header.frames - expected) > 2:
-        return f"{header.length} samples in {header.frames} frames"
-    return None

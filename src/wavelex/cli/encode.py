@@ -5,12 +5,15 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO
 
+import numpy as np
 import typer
 
 from wavelex.bitstream.container import Writer
+from wavelex.bitstream.header import BLOCK_FRAMES, Header
 from wavelex.blocks import EncodedBlocks, SourceReader
 from wavelex.cli.common import (
     STANDARD_STREAM,
@@ -31,6 +34,7 @@ from wavelex.errors import WavelexError
 from wavelex.files import replacing
 from wavelex.hub import DEFAULT_MODEL, load
 from wavelex.search.effort import DEFAULT_EFFORT
+from wavelex.tokens import choose_coding
 
 
 def encode(
@@ -41,23 +45,41 @@ def encode(
     bitrate: BitrateText = None,
     effort: Effort = DEFAULT_EFFORT,
     per_channel: Annotated[bool, typer.Option(help="Code every channel on its own instead of their mix.")] = False,
+    coding: Annotated[
+        str | None, typer.Option(help="How codes become bits: neural, context or packed; the smallest there is, unless given.")
+    ] = None,
+    packet: Annotated[int | None, typer.Option(min=1, help="Milliseconds a packet, each decodable alone, for links with losses.")] = None,
     as_json: Json = False,
 ) -> None:
     """Encode speech to tokens in .wlx files."""
     jobs = plan(inputs, out, ".wlx")
     codec = load(model)
     count = codec.choose_codebooks(codebooks, parse_bitrate(bitrate))
-    run_jobs(jobs, lambda job: encode_file(codec, job, count, per_channel, effort), _tell, as_json)
+    choose_coding(codec.weights_hash, coding)
+    frames = BLOCK_FRAMES if packet is None else max(1, round(packet / 1000 * codec.frame_rate))
+    options = Options(count, effort, per_channel, coding, frames)
+    run_jobs(jobs, lambda job: encode_file(codec, job, options), _tell, as_json)
 
 
-def encode_file(codec: Codec, job: Job, codebooks: int, per_channel: bool, effort: int = DEFAULT_EFFORT) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Options:
+    """How files are encoded."""
+
+    codebooks: int
+    effort: int
+    per_channel: bool
+    coding: str | None
+    block_frames: int
+
+
+def encode_file(codec: Codec, job: Job, options: Options) -> dict[str, Any]:
     """Encode one file block by block, in memory that does not grow with its length."""
     begun = time.perf_counter()
     source: Path | BinaryIO = spooled(getattr(sys.stdin, "buffer", None)) if str(job.source) == STANDARD_STREAM else job.source
     with SourceReader(source, codec.sample_rate) as opened:
         if str(job.target) == STANDARD_STREAM:
             with tempfile.TemporaryFile() as buffer:
-                encoding = _write(codec, opened, buffer, codebooks, per_channel, effort)
+                encoding = _write(codec, opened, buffer, options)
                 size = buffer.tell()
                 buffer.seek(0)
                 while chunk := buffer.read(1 << 20):
@@ -65,14 +87,14 @@ def encode_file(codec: Codec, job: Job, codebooks: int, per_channel: bool, effor
                 sys.stdout.buffer.flush()
         else:
             with replacing(job.target) as temporary, temporary.open("w+b") as target:
-                encoding = _write(codec, opened, target, codebooks, per_channel, effort)
+                encoding = _write(codec, opened, target, options)
                 size = target.tell()
     seconds = encoding.length / opened.sample_rate
     return {
         "file": str(job.source),
         "tokens": str(job.target),
         "seconds": seconds,
-        "codebooks": codebooks,
+        "codebooks": options.codebooks,
         "streams": encoding.session.streams,
         "bytes": size,
         "bits_per_second": 8 * size / seconds if seconds else 0.0,
@@ -91,16 +113,20 @@ def spooled(stream: BinaryIO | None) -> BinaryIO:
     return held  # type: ignore[return-value]
 
 
-def _write(codec: Codec, source: SourceReader, target: BinaryIO, codebooks: int, per_channel: bool, effort: int) -> EncodedBlocks:
-    encoding = codec.encode_blocks(source, codebooks, per_channel, effort)
+def _write(codec: Codec, source: SourceReader, target: BinaryIO, options: Options) -> EncodedBlocks:
+    encoding = codec.encode_blocks(source, options.codebooks, options.per_channel, options.effort)
     writer: Writer | None = None
     for codes in encoding:
-        writer = writer or Writer(target, codec.describe(codes, source.sample_rate, 0).header)
+        writer = writer or Writer(target, _header(codec, codes, source.sample_rate, options), source.name)
         writer.write(codes)
     assert writer is not None, "an encoding always ends with what its flush gives"
     need_samples(source.name, encoding.length)
     writer.close(encoding.length)
     return encoding
+
+
+def _header(codec: Codec, codes: np.ndarray, source_rate: int, options: Options) -> Header:
+    return codec.describe(codes, source_rate, 0).header(options.coding, options.block_frames)
 
 
 def _tell(result: dict[str, Any]) -> str:

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from wavelex.bitstream.container import MAGIC, Damage, Reader
+from wavelex.bitstream.container import Reader
+from wavelex.bitstream.header import MAGIC
 from wavelex.cli.common import Json, is_file
 from wavelex.errors import WavelexError
 from wavelex.files import open_to_read
@@ -34,7 +35,7 @@ def describe_file(path: Path) -> dict[str, Any]:
     """The header in words and the state of every block."""
     with open_to_read(path, "a .wlx file") as source:
         reader = Reader(source, str(path))
-        damaged = [reader.describe(block) for _, block in reader.blocks() if isinstance(block, Damage)]
+        damaged = [reader.describe(damage) for _, damage in reader.check() if damage]
         damaged += filter(None, [reader.excess()])
     header = reader.header
     seconds = header.length / header.source_rate
@@ -46,7 +47,10 @@ def describe_file(path: Path) -> dict[str, Any]:
         "seconds": seconds,
         "source_rate": header.source_rate,
         "streams": header.streams,
+        "version": header.version,
+        "coding": header.coding,
         "codebooks": len(header.codebook_sizes),
+        "varying_codebooks": header.variable,
         "codebook_sizes": list(header.codebook_sizes),
         "frames": header.frames,
         "bytes": size,

@@ -36,7 +36,7 @@ class Quantizer(nn.Module):
         raise NotImplementedError
 
     def decode(self, codes: Tensor) -> Tensor:
-        """The latents that `forward` gives in eval mode."""
+        """The latents that `forward` gives in eval mode; a code of -1 adds nothing."""
         raise NotImplementedError
 
     @property

@@ -80,9 +80,10 @@ class ResidualVQ(Quantizer):
         return torch.stack(codes, dim=1)
 
     def decode(self, codes: Tensor) -> Tensor:
-        """Codes (batch, n, frames), n from 1 to all codebooks, to latents (batch, dim, frames)."""
+        """Codes (batch, n, frames), n from 1 to all codebooks, to latents (batch, dim, frames); -1 adds nothing."""
         self._check(codes.shape[1])
-        return torch.stack([book.lookup(row) for book, row in zip(self.codebooks, codes.unbind(1), strict=False)]).sum(0).transpose(1, 2)
+        rows = zip(self.codebooks, codes.unbind(1), strict=False)
+        return torch.stack([book.lookup(row.clamp(min=0)) * (row >= 0)[..., None] for book, row in rows]).sum(0).transpose(1, 2)
 
     @property
     def started(self) -> bool:

@@ -1,0 +1,127 @@
+"""The codes of a block to bytes and back, on their own: what comes before or after a block does not matter to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from wavelex.bitstream.packing import pack, packed_size, unpack
+from wavelex.bitstream.priors.base import Prior
+from wavelex.bitstream.range_coder import TOTAL, RangeDecoder, RangeEncoder
+
+LANE_FRAMES = 50
+"""A longer block is cut into lanes of so many frames, decoded side by side; each begins without a past, which costs 0.3%."""
+
+
+class BlockCoder(Protocol):
+    """Codes (streams, codebooks, frames) to bytes and back. Frames may have fewer codebooks (-1) only where it is `variable`."""
+
+    variable: bool
+
+    def encode(self, codes: np.ndarray) -> bytes: ...
+
+    def decode(self, data: bytes, streams: int, frames: int) -> np.ndarray:
+        """Raises ValueError for bytes that `encode` cannot have given, where that shows."""
+
+
+@dataclass(frozen=True)
+class PackedCoder:
+    """A fixed number of bits a code; see `packing`."""
+
+    bits: Sequence[int]
+    variable: bool = False
+
+    def encode(self, codes: np.ndarray) -> bytes:
+        return pack(codes, self.bits)
+
+    def decode(self, data: bytes, streams: int, frames: int) -> np.ndarray:
+        if len(data) != packed_size(frames, streams, self.bits):
+            raise ValueError(f"{len(data)} bytes for {frames} frames")
+        return unpack(data, streams, self.bits, frames)
+
+
+@dataclass(frozen=True)
+class ModelledCoder:
+    """Range coding with a prior. A variable one first tells, for each frame, how many codebooks it has."""
+
+    prior: Prior
+    codebooks: int
+    variable: bool = False
+
+    def encode(self, codes: np.ndarray) -> bytes:
+        lanes = _Lanes(codes.shape[0], codes.shape[2])
+        laid = lanes.split(codes)
+        counts = (laid >= 0).sum(axis=0)
+        tables = list(self.prior.whole(laid))
+        coder = RangeEncoder()
+        previous = np.full(lanes.count, self.codebooks)
+        for frame in range(lanes.frames):
+            active = lanes.active(frame)
+            if self.variable:
+                coder.encode(counts[active, frame] - 1, _count_frequencies(previous[active], self.codebooks))
+                previous[active] = counts[active, frame]
+            for book, table in enumerate(tables):
+                chosen = active[counts[active, frame] > book]
+                coder.encode(laid[book, chosen, frame], table[chosen, frame])
+        return coder.finish()
+
+    def decode(self, data: bytes, streams: int, frames: int) -> np.ndarray:
+        lanes = _Lanes(streams, frames)
+        laid = np.full((self.codebooks, lanes.count, lanes.frames), -1, np.int64)
+        session = self.prior.session(lanes.count, self.codebooks)
+        coder = RangeDecoder(data)
+        counts = np.full(lanes.count, self.codebooks)
+        for frame in range(lanes.frames):
+            active = lanes.active(frame)
+            if self.variable:
+                counts[active] = coder.decode(_count_frequencies(counts[active], self.codebooks)) + 1
+            for book in range(self.codebooks):
+                chosen = active[counts[active] > book]
+                codes = coder.decode(session.frequencies(book, chosen)) if len(chosen) else np.zeros(0, np.int64)
+                laid[book, chosen, frame] = codes
+                session.decoded(book, chosen, codes)
+            session.next_frame()
+        return lanes.join(laid)
+
+
+class _Lanes:
+    """How a block's frames lie in lanes: stream after stream, the last lane of each stream shorter if need be."""
+
+    def __init__(self, streams: int, frames: int) -> None:
+        self.streams, self.total = streams, frames
+        self.frames = min(frames, LANE_FRAMES)
+        self.per_stream = -(-frames // LANE_FRAMES)
+        self.count = streams * self.per_stream
+        lengths = [min(LANE_FRAMES, frames - lane * LANE_FRAMES) for lane in range(self.per_stream)]
+        self._lengths = np.array(lengths * streams, np.int64)
+
+    def active(self, frame: int) -> np.ndarray:
+        """The lanes that have such a frame."""
+        return np.flatnonzero(self._lengths > frame)
+
+    def split(self, codes: np.ndarray) -> np.ndarray:
+        """(streams, codebooks, frames) to (codebooks, lanes, lane frames), -1 where there is nothing."""
+        room = self.per_stream * self.frames if self.per_stream else 0
+        padded = np.full((self.streams, codes.shape[1], room), -1, np.int64)
+        padded[:, :, : self.total] = codes
+        laid = padded.reshape(self.streams, codes.shape[1], self.per_stream, self.frames)
+        return laid.transpose(1, 0, 2, 3).reshape(codes.shape[1], self.count, self.frames)
+
+    def join(self, laid: np.ndarray) -> np.ndarray:
+        """The inverse of `split`."""
+        codes = laid.reshape(len(laid), self.streams, self.per_stream * self.frames).transpose(1, 0, 2)
+        return np.ascontiguousarray(codes[:, :, : self.total])
+
+
+def _count_frequencies(previous: np.ndarray, codebooks: int) -> np.ndarray:
+    """Of 1, 2, ... codebooks in a frame whose predecessor had `previous` (n,): the same or nearly so more often than not."""
+    distance = np.abs(np.arange(1, codebooks + 1)[None] - previous[:, None])
+    weights = np.maximum(1 << np.maximum(0, 9 - 2 * distance), 4)
+    weights[distance == 0] = 1 << 10
+    whole = weights * (TOTAL // weights.sum(axis=1, keepdims=True))
+    rows = np.arange(len(previous))
+    whole[rows, previous - 1] += TOTAL - whole.sum(axis=1)
+    return whole

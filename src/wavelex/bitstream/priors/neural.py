@@ -1,0 +1,159 @@
+"""The neural prior in whole numbers: what PriorNetwork computes, the same on every machine.
+
+Weights have 8 bits with sign, hidden values 8 bits without, so every sum stays below 2^24 and float32 holds it exactly, in
+whatever order a library adds it up; that is what lets ordinary matrix products be used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+
+import numpy as np
+
+from wavelex.bitstream.priors.inputs import FLAGS, INPUT_SCALE, PAST, SIGNED, all_contexts, clipped, partial_sums
+from wavelex.bitstream.priors.network import HIDDEN_SCALE, UNSIGNED, WEIGHT_SCALE, PriorNetwork
+from wavelex.bitstream.range_coder import TOTAL
+
+LOGIT_STEPS = 16
+"""A nat."""
+_WEIGHTS_TOP = 20
+_EXPONENTIALS = np.array([int(Decimal(2**_WEIGHTS_TOP) * (Decimal(-d) / LOGIT_STEPS).exp()) for d in range(16 * LOGIT_STEPS)], float)
+"""e to the power of -d / LOGIT_STEPS in whole 2^-20; decimal rounds correctly everywhere."""
+_RECIPROCAL = 42
+
+
+class NeuralPrior:
+    """Made of a trained network and whole code vectors; `tensors` are what is stored."""
+
+    kind = "neural"
+
+    def __init__(self, tensors: Mapping[str, np.ndarray]) -> None:
+        self.tensors = dict(tensors)
+        self._vectors = tensors["vectors"]
+        self.sizes = tuple(len(table) for table in self._vectors)
+        self.dim = int(self._vectors.shape[2])
+        self._float = {name: value.astype(np.float32) for name, value in tensors.items() if name != "vectors"}
+        self.hidden = int(self._vectors.shape[0] and tensors["second"].shape[1])
+
+    @classmethod
+    def of(cls, network: PriorNetwork, vectors: np.ndarray) -> NeuralPrior:
+        """The whole-numbered form of a trained network. Raises ValueError where sums could leave what float32 holds exactly."""
+        values = {name: value.detach().numpy() for name, value in network.named_parameters()}
+        small = {name: _whole(values[name], WEIGHT_SCALE, SIGNED).astype(np.int8) for name in ("context", "partial", "second", "out")}
+        biases = {
+            "first_bias": _whole(values["first_bias"], INPUT_SCALE * WEIGHT_SCALE, 2**22),
+            "second_bias": _whole(values["second_bias"], HIDDEN_SCALE * WEIGHT_SCALE, 2**22),
+            "out_bias": _whole(values["out_bias"], HIDDEN_SCALE * WEIGHT_SCALE, 2**22),
+        }
+        prior = cls({"vectors": vectors, **small, **{name: value.astype(np.int32) for name, value in biases.items()}})
+        if prior.largest_sum() >= 2**24:
+            raise ValueError(f"sums of up to {prior.largest_sum()} are not exact in float32; train with smaller weights")
+        return prior
+
+    def largest_sum(self) -> int:
+        """The largest magnitude that any sum over its inputs can have."""
+        t = {name: np.abs(value.astype(np.int64)) for name, value in self.tensors.items()}
+        books, hidden = len(self.sizes), self.hidden
+        first = (t["context"].sum(0) + t["first_bias"]).reshape(books, hidden) + t["partial"].sum(1)
+        second = t["second"].sum(1) * UNSIGNED + t["second_bias"]
+        out = t["out"].sum(1) * UNSIGNED + t["out_bias"]
+        bias = int(t["first_bias"].max(initial=0))
+        return max(int(first.max()) * SIGNED + bias, int(second.max()), int(out.max()))
+
+    def whole(self, codes: np.ndarray) -> Iterator[np.ndarray]:
+        """See `Prior`."""
+        books, lanes, frames = codes.shape
+        sums = partial_sums(codes, self._vectors)
+        contexts = all_contexts(sums[-1], (codes >= 0).sum(axis=0), len(self.sizes))
+        seen = self.from_contexts(contexts.reshape(lanes * frames, -1), books)
+        for book in range(books):
+            found = self.frequencies(book, seen[:, book], sums[book].reshape(lanes * frames, -1))
+            yield found.reshape(lanes, frames, -1)
+
+    def session(self, lanes: int, codebooks: int) -> NeuralSession:
+        """See `Prior`."""
+        return NeuralSession(self, lanes, codebooks)
+
+    def from_contexts(self, contexts: np.ndarray, books: int) -> np.ndarray:
+        """What the past (n, context_width) adds to the first hidden layer of each codebook: (n, books, hidden)."""
+        width = books * self.hidden
+        seen = contexts.astype(np.float32) @ self._float["context"][:, :width] + self._float["first_bias"][:width]
+        return seen.reshape(len(contexts), books, self.hidden)
+
+    def frequencies(self, book: int, seen: np.ndarray, sums: np.ndarray) -> np.ndarray:
+        """(n, size) for a codebook, from `from_contexts` (n, hidden) and the sums of the coarser vectors (n, dim)."""
+        first = seen + clipped(sums).astype(np.float32) @ self._float["partial"][book]
+        first = _step_down(first, INPUT_SCALE * WEIGHT_SCALE // HIDDEN_SCALE).clip(0, UNSIGNED)
+        second = first @ self._float["second"][book] + self._float["second_bias"][book]
+        second = _step_down(second, WEIGHT_SCALE).clip(0, UNSIGNED)
+        logits = _step_down(second @ self._float["out"][book] + self._float["out_bias"][book], HIDDEN_SCALE * WEIGHT_SCALE // LOGIT_STEPS)
+        return shares(logits)
+
+    def vectors_of(self, book: int, codes: np.ndarray) -> np.ndarray:
+        """Whole vectors (n, dim) of codes (n,)."""
+        chosen: np.ndarray = self._vectors[book][codes]
+        return chosen
+
+
+class NeuralSession:
+    """See `PriorSession`."""
+
+    def __init__(self, prior: NeuralPrior, lanes: int, codebooks: int) -> None:
+        self._prior, self._books = prior, codebooks
+        self._past = np.zeros((lanes, PAST, prior.dim + FLAGS), np.int32)
+        self._total = np.zeros((lanes, prior.dim), np.int64)
+        self._frames = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        lanes = len(self._past)
+        mean = clipped(self._total // max(1, self._frames))
+        self._seen = self._prior.from_contexts(np.concatenate([self._past.reshape(lanes, -1), mean], axis=1), self._books)
+        self._sums = np.zeros((lanes, self._prior.dim), np.int32)
+        self._counts = np.zeros(lanes, np.int64)
+
+    def frequencies(self, book: int, lanes: np.ndarray) -> np.ndarray:
+        return self._prior.frequencies(book, self._seen[lanes, book], self._sums[lanes])
+
+    def decoded(self, book: int, lanes: np.ndarray, codes: np.ndarray) -> None:
+        self._sums[lanes] += self._prior.vectors_of(book, codes)
+        self._counts[lanes] += 1
+
+    def next_frame(self) -> None:
+        self._past[:, 1:] = self._past[:, :-1].copy()
+        self._past[:, 0, :-FLAGS] = clipped(self._sums)
+        self._past[:, 0, -FLAGS] = INPUT_SCALE
+        self._past[:, 0, -1] = self._counts * INPUT_SCALE // len(self._prior.sizes)
+        self._total += self._sums
+        self._frames += 1
+        self._begin()
+
+
+def shares(logits: np.ndarray) -> np.ndarray:
+    """Whole logits (n, size) in LOGIT_STEPS a nat to whole frequencies (n, size) that sum to TOTAL.
+
+    The likeliest takes what rounding leaves.
+    """
+    top = logits.argmax(axis=1)
+    rows = np.arange(len(logits))
+    below = np.minimum(logits[rows, top][:, None] - logits, np.float32(len(_EXPONENTIALS) - 1)).astype(np.intp)
+    weights = _EXPONENTIALS.take(below)
+    # Whole numbers below 2^53 throughout, of which float64 products are exact and faster than those of 64-bit integers.
+    reciprocal = (1 << _RECIPROCAL) // weights.sum(axis=1).astype(np.int64)
+    weights *= reciprocal[:, None]
+    weights *= TOTAL / (1 << _RECIPROCAL)
+    found: np.ndarray = np.floor(weights, out=weights)
+    found[rows, top] += TOTAL - found.sum(axis=1)
+    return found
+
+
+def _whole(values: np.ndarray, scale: int, limit: int) -> np.ndarray:
+    found: np.ndarray = np.clip(np.round(values.astype(np.float64) * scale), -limit, limit)
+    return found
+
+
+def _step_down(sums: np.ndarray, steps: int) -> np.ndarray:
+    """Division by a power of two, rounded to the nearest whole number; halves go up."""
+    found: np.ndarray = np.floor((sums + np.float32(steps // 2)) * np.float32(1 / steps))
+    return found
