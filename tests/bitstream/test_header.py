@@ -70,7 +70,7 @@ def test_the_layout_of_version_2_is_the_documented_one() -> None:
 @given(cut=st.integers(0, 200))
 def test_a_cut_header_is_told(cut: int) -> None:
     data = GOOD.to_bytes()
-    with pytest.raises(WavelexError, match="header|mark"):
+    with pytest.raises(WavelexError, match=r"header|mark"):
         read_header(io.BytesIO(data[: cut % len(data)]), "x")
 
 
@@ -78,7 +78,7 @@ def test_a_cut_header_is_told(cut: int) -> None:
 def test_a_changed_header_is_told(position: int, flip: int) -> None:
     data = bytearray(GOOD.to_bytes())
     data[position % len(data)] ^= flip
-    with pytest.raises(WavelexError, match="header|mark|version"):
+    with pytest.raises(WavelexError, match=r"header|mark|version"):
         read_header(io.BytesIO(bytes(data)), "x")
 
 

@@ -17,9 +17,7 @@ LANE_FRAMES = 50
 
 
 class BlockCoder(Protocol):
-    """Codes (streams, codebooks, frames) to bytes and back. Frames may have fewer codebooks (-1) only where it is `variable`."""
-
-    variable: bool
+    """Codes (streams, codebooks, frames) to bytes and back. Not all take frames that have fewer codebooks (-1)."""
 
     def encode(self, codes: np.ndarray) -> bytes: ...
 
@@ -32,7 +30,6 @@ class PackedCoder:
     """A fixed number of bits a code; see `packing`."""
 
     bits: Sequence[int]
-    variable: bool = False
 
     def encode(self, codes: np.ndarray) -> bytes:
         return pack(codes, self.bits)
@@ -108,7 +105,8 @@ class _Lanes:
         padded = np.full((self.streams, codes.shape[1], room), -1, np.int64)
         padded[:, :, : self.total] = codes
         laid = padded.reshape(self.streams, codes.shape[1], self.per_stream, self.frames)
-        return laid.transpose(1, 0, 2, 3).reshape(codes.shape[1], self.count, self.frames)
+        lanes: np.ndarray = laid.transpose(1, 0, 2, 3).reshape(codes.shape[1], self.count, self.frames)
+        return lanes
 
     def join(self, laid: np.ndarray) -> np.ndarray:
         """The inverse of `split`."""
@@ -124,4 +122,5 @@ def _count_frequencies(previous: np.ndarray, codebooks: int) -> np.ndarray:
     whole = weights * (TOTAL // weights.sum(axis=1, keepdims=True))
     rows = np.arange(len(previous))
     whole[rows, previous - 1] += TOTAL - whole.sum(axis=1)
-    return whole
+    found: np.ndarray = whole
+    return found

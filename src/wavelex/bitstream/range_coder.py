@@ -36,7 +36,7 @@ class RangeEncoder:
         if self._coder.is_empty():
             return b""
         # constriction ends on whole words. Any number in the final interval will do, and two more symbols tell where it lies.
-        ends = []
+        ends: list[bytes] = []
         for probe in (0, (1 << _PROBE_BITS) - 1):
             coder = self._coder.clone()
             coder.encode(probe, constriction.stream.model.Uniform(1 << _PROBE_BITS))

@@ -69,7 +69,7 @@ class PriorTrainer:
         """`vectors` are whole (codebooks, size, dim); `network` continues an earlier one."""
         self.codes, self.vectors, self.settings = codes, vectors, settings
         torch.manual_seed(settings.seed)
-        self.network = network or PriorNetwork(*vectors.shape, hidden=settings.hidden)
+        self.network = network or PriorNetwork(vectors.shape[0], vectors.shape[1], vectors.shape[2], settings.hidden)
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), settings.learning_rate, (0.9, 0.98), weight_decay=settings.weight_decay
         )

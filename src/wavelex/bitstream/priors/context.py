@@ -75,10 +75,9 @@ class ContextSession:
         self._current = self._last.copy()
 
     def frequencies(self, book: int, lanes: np.ndarray) -> np.ndarray:
-        if book:
-            beside = self._current[book - 1, lanes]
-        else:
-            beside = self._last[1, lanes] if self._books > 1 else np.full(len(lanes), CLASSES)
+        # A codec with one codebook has nothing beside it.
+        coarser = self._current[book - 1] if book else self._last[min(1, self._books - 1)]
+        beside = coarser[lanes] if self._books > 1 else np.full(len(lanes), CLASSES)
         found: np.ndarray = self._prior.frequencies[book, self._last[book, lanes], beside]
         return found
 

@@ -34,7 +34,7 @@ class PriorNetwork(nn.Module):
         self.out_bias = nn.Parameter(torch.zeros(codebooks, size))
 
     def forward(self, contexts: Tensor, partial: Tensor) -> Iterator[Tensor]:
-        """Whole-numbered inputs: contexts (n, context_width), partial sums (codebooks, n, dim) -> logits (n, size), codebook by codebook."""
+        """Whole-numbered inputs: contexts (n, context_width), sums (codebooks, n, dim) -> logits (n, size), book by book."""
         seen = (contexts / INPUT_SCALE) @ _weights(self.context) + self.first_bias
         for book, from_contexts in enumerate(seen.view(len(contexts), self.codebooks, self.hidden).unbind(1)):
             first = _hidden(from_contexts + (partial[book] / INPUT_SCALE) @ _weights(self.partial[book]))

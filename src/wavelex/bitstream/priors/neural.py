@@ -69,7 +69,7 @@ class NeuralPrior:
         seen = self.from_contexts(contexts.reshape(lanes * frames, -1), books)
         for book in range(books):
             found = self.frequencies(book, seen[:, book], sums[book].reshape(lanes * frames, -1))
-            yield found.reshape(lanes, frames, -1)
+            yield found.reshape(lanes, frames, found.shape[1])
 
     def session(self, lanes: int, codebooks: int) -> NeuralSession:
         """See `Prior`."""

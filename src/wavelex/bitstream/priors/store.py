@@ -19,7 +19,7 @@ from wavelex.errors import WavelexError
 from wavelex.files import replacing
 
 FORMAT = "wavelex-prior-1"
-KINDS = {"context": ContextPrior, "neural": NeuralPrior}
+KINDS: dict[str, type[ContextPrior] | type[NeuralPrior]] = {"context": ContextPrior, "neural": NeuralPrior}
 ENDING = ".prior.safetensors"
 """`NAME.safetensors` has its priors in `NAME.neural.prior.safetensors` and `NAME.context.prior.safetensors`."""
 _known: dict[str, Prior] = {}
