@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 import numpy as np
 from torch import Tensor
 
 from wavelex.audio import BLOCK_SECONDS, Audio, AudioReader, Resampler, as_samples
-from wavelex.search.session import RefiningEncoder
-from wavelex.sessions import StreamDecoder, StreamEncoder
+from wavelex.sessions import StreamDecoder
 
 Source = str | os.PathLike[str] | BinaryIO | np.ndarray | Tensor | Audio
+
+
+class EncodingSession(Protocol):
+    """Samples in, codes out; see `StreamEncoder`."""
+
+    streams: int
+
+    def push(self, samples: np.ndarray) -> np.ndarray: ...
+
+    def flush(self) -> np.ndarray: ...
 
 
 class SourceReader:
@@ -51,7 +60,7 @@ class SourceReader:
 class EncodedBlocks:
     """Iterates over the codes (streams, codebooks, n) of a source, in memory that does not grow with its length."""
 
-    def __init__(self, source: SourceReader, session: StreamEncoder | RefiningEncoder, sample_rate: int, per_channel: bool) -> None:
+    def __init__(self, source: SourceReader, session: EncodingSession, sample_rate: int, per_channel: bool) -> None:
         self.source, self.session, self.sample_rate, self.per_channel = source, session, sample_rate, per_channel
         self.length = 0
         """Samples of the source so far; all of them once iterated."""

@@ -11,15 +11,16 @@ import torch
 from torch import Tensor, nn
 
 from wavelex.audio import BLOCK_SECONDS, Audio, Resampler, as_samples
-from wavelex.blocks import DecodedBlocks, EncodedBlocks, Source, SourceReader, fit
+from wavelex.blocks import DecodedBlocks, EncodedBlocks, EncodingSession, Source, SourceReader, fit
 from wavelex.decoders.base import Decoder
 from wavelex.encoders.base import Encoder
 from wavelex.errors import WavelexError
 from wavelex.quantizers.base import Quantized, Quantizer
-from wavelex.search.effort import DEFAULT_EFFORT, STREAMING_EFFORT, choose_effort
-from wavelex.search.session import refining_encoder
+from wavelex.search.effort import DEFAULT_EFFORT, STREAMING_EFFORT, Effort, choose_effort
+from wavelex.search.session import RefiningEncoder, make_refiner
+from wavelex.search.variable import VariableEncoder
 from wavelex.sessions import StreamDecoder, StreamEncoder, arrived
-from wavelex.tokens import LOST, AudioTokens, check_codes
+from wavelex.tokens import LOST, AudioTokens, check_codes, choose_coding
 
 
 class Reconstructed(NamedTuple):
@@ -112,31 +113,54 @@ class Codec(nn.Module):
         bitrate: float | None = None,
         per_channel: bool = False,
         effort: int = DEFAULT_EFFORT,
+        target: float | None = None,
     ) -> AudioTokens:
         """A file or samples to tokens.
 
         `source` is a path, an open file, Audio, or samples (T,) or (channels, T) in [-1, 1] at `sample_rate` (the codec's
         unless given). `codebooks` or `bitrate` (bits a second a stream, rounded down to what the codec has) choose the
         rate; all codebooks unless given. Channels are mixed to one unless `per_channel`, which codes each as a stream.
-        `effort` from 0 (fastest) to 9 (best) is how long good codes are looked for.
+        `effort` from 0 (fastest) to 9 (best) is how long good codes are looked for. `target` is an average of bits a second a
+        stream, as written to a file, to be reached by giving each frame the codebooks it needs, up to the number chosen.
         Raises WavelexError for input that cannot be coded.
         """
         count = self.choose_codebooks(codebooks, bitrate)
         with SourceReader(source, sample_rate or self.sample_rate) as opened:
-            encoding = self.encode_blocks(opened, count, per_channel, effort)
+            encoding = self.encode_blocks(opened, count, per_channel, effort, target)
             blocks = list(encoding)
         codes = np.concatenate(blocks, axis=2)
         return self.describe(codes, opened.sample_rate, encoding.length)
 
-    def encode_blocks(self, source: SourceReader, codebooks: int, per_channel: bool, effort: int = DEFAULT_EFFORT) -> EncodedBlocks:
+    def encode_blocks(
+        self, source: SourceReader, codebooks: int, per_channel: bool, effort: int = DEFAULT_EFFORT, target: float | None = None
+    ) -> EncodedBlocks:
         """The codes of an open source, to iterate over without holding all of it."""
         chosen, streams = choose_effort(effort), source.channels if per_channel else 1
-        session = (
-            refining_encoder(self.encoder, self.quantizer, self.decoder, self.sample_rate, codebooks, chosen, streams)
-            if chosen.synthesizes
-            else self.stream_encoder(codebooks, streams, effort)
-        )
+        session: EncodingSession
+        if target is not None:
+            session = self._variable_encoder(codebooks, streams, chosen, target)
+        elif chosen.synthesizes:
+            refiner = make_refiner(self.quantizer, self.decoder, self.sample_rate, codebooks, chosen)
+            session = RefiningEncoder(self.encoder, self.quantizer, refiner, streams)
+        else:
+            session = self.stream_encoder(codebooks, streams, effort)
         return EncodedBlocks(source, session, self.sample_rate, per_channel)
+
+    def _variable_encoder(self, codebooks: int, streams: int, effort: Effort, target: float) -> VariableEncoder:
+        def wanted(frames: int) -> float:
+            return target * streams * frames / self.frame_rate
+
+        def measure(codes: np.ndarray) -> float:
+            tokens = self.describe(codes, self.sample_rate, codes.shape[2] * self.hop_length)
+            # A little recording has room for a header only if its speech is not counted against it.
+            return 8.0 * (len(tokens.to_bytes()) - len(tokens.header().to_bytes()))
+
+        if choose_coding(self.weights_hash)[0] == "packed":
+            raise WavelexError(f"{self.name} has no token prior, which frames of varying size need; fit one with wavelex prior")
+        if not target > 0:
+            raise WavelexError(f"{target:g} bit/s cannot be reached; give more than 0")
+        refiner = make_refiner(self.quantizer, self.decoder, self.sample_rate, codebooks, effort)
+        return VariableEncoder(self.encoder, self.quantizer, refiner, wanted, measure, streams)
 
     def decode_blocks(self, pieces: Iterator[np.ndarray], tokens: AudioTokens, rate: int) -> DecodedBlocks:
         """The samples at `rate` of pieces of the codes that `tokens` describes, to iterate over without holding all of them."""

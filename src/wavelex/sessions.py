@@ -15,12 +15,11 @@ from wavelex.quantizers.base import Quantizer
 from wavelex.tokens import LOST, check_codes
 
 
-class StreamEncoder:
-    """Samples in, codes out when ready. Chunks of any size give the codes of the whole signal."""
+class LatentStream:
+    """Samples in, latents out when ready; what encoding sessions share."""
 
-    def __init__(self, encoder: Encoder, quantizer: Quantizer, codebooks: int, streams: int = 1, beams: Sequence[int] = (1,)) -> None:
-        self.streams = streams
-        self._encoder, self._quantizer, self._codebooks, self._beams = encoder, quantizer, codebooks, tuple(beams)
+    def __init__(self, encoder: Encoder, streams: int) -> None:
+        self.streams, self._encoder = streams, encoder
         self._like = next(encoder.parameters()).new_zeros(())
         self._begin()
 
@@ -28,9 +27,8 @@ class StreamEncoder:
         self._state = self._encoder.initial_state(self.streams, self._like)
         self._samples = self._frames = 0
 
-    @torch.inference_mode()
-    def push(self, samples: np.ndarray) -> np.ndarray:
-        """Samples (n,) or (streams, n), float or int16, at the codec's rate -> codes (streams, codebooks, frames ready).
+    def push(self, samples: np.ndarray) -> tuple[np.ndarray, torch.Tensor]:
+        """Samples (n,) or (streams, n), float or int16 -> the same as float32 (streams, n), and latents (streams, dim, frames ready).
 
         Raises WavelexError for another number of streams or samples that are not finite.
         """
@@ -38,24 +36,47 @@ class StreamEncoder:
         if chunk.shape[0] != self.streams:
             raise WavelexError(f"a chunk of {chunk.shape[0]} streams for a session of {self.streams}")
         self._samples += chunk.shape[1]
-        return self._advance(chunk, final=False)
+        return chunk, self._advance(chunk, final=False)
+
+    def flush(self) -> torch.Tensor:
+        """End of the signal: the latents still waiting for look-ahead. The stream then begins anew."""
+        missing = -self._samples % self._encoder.hop_length
+        latents = self._advance(np.zeros((self.streams, missing + self._encoder.lookahead), np.float32), final=True)
+        self._begin()
+        return latents
 
     @torch.inference_mode()
-    def flush(self) -> np.ndarray:
-        """End of the signal: the codes still waiting for look-ahead. The session then begins anew."""
-        missing = -self._samples % self._encoder.hop_length
-        silence = np.zeros((self.streams, missing + self._encoder.lookahead), np.float32)
-        codes = self._advance(silence, final=True)
-        self._begin()
-        return codes
-
-    def _advance(self, chunk: np.ndarray, final: bool) -> np.ndarray:
+    def _advance(self, chunk: np.ndarray, final: bool) -> torch.Tensor:
         x = torch.from_numpy(chunk).to(self._like.device)[:, None]
         latents, self._state = self._encoder.step(x, self._state, final)
         # Silence appended at the end may complete frames beyond the last sample.
         wanted = -(-self._samples // self._encoder.hop_length) - self._frames
         latents = latents[..., :wanted] if final else latents
         self._frames += latents.shape[-1]
+        return latents
+
+
+class StreamEncoder:
+    """Samples in, codes out when ready. Chunks of any size give the codes of the whole signal."""
+
+    def __init__(self, encoder: Encoder, quantizer: Quantizer, codebooks: int, streams: int = 1, beams: Sequence[int] = (1,)) -> None:
+        self.streams = streams
+        self._stream = LatentStream(encoder, streams)
+        self._quantizer, self._codebooks, self._beams = quantizer, codebooks, tuple(beams)
+
+    def push(self, samples: np.ndarray) -> np.ndarray:
+        """Samples (n,) or (streams, n), float or int16, at the codec's rate -> codes (streams, codebooks, frames ready).
+
+        Raises WavelexError for another number of streams or samples that are not finite.
+        """
+        return self._codes(self._stream.push(samples)[1])
+
+    def flush(self) -> np.ndarray:
+        """End of the signal: the codes still waiting for look-ahead. The session then begins anew."""
+        return self._codes(self._stream.flush())
+
+    @torch.inference_mode()
+    def _codes(self, latents: torch.Tensor) -> np.ndarray:
         return self._quantizer.encode(latents, self._codebooks, self._beams).cpu().numpy()
 
 

@@ -14,6 +14,11 @@ from wavelex.bitstream.range_coder import TOTAL, RangeDecoder, RangeEncoder
 
 LANE_FRAMES = 50
 """A longer block is cut into lanes of so many frames, decoded side by side; each begins without a past, which costs 0.3%."""
+COUNT_GROUP = 2
+"""Frames that share a number of codebooks, where the encoder kept to it."""
+STEEPNESSES = (1, 2, 6, 12)
+"""Halvings of the chance of a number of codebooks for each one more or less than before; a block says which it goes by."""
+_EVEN = np.full((1, len(STEEPNESSES)), TOTAL // len(STEEPNESSES))
 
 
 class BlockCoder(Protocol):
@@ -55,10 +60,14 @@ class ModelledCoder:
         tables = list(self.prior.whole(laid))
         coder = RangeEncoder()
         previous = np.full(lanes.count, self.codebooks)
+        steepness = 0
+        if self.variable:
+            steepness = _steepness(counts, self.codebooks)
+            coder.encode(np.array([steepness]), _EVEN)
         for frame in range(lanes.frames):
             active = lanes.active(frame)
             if self.variable:
-                coder.encode(counts[active, frame] - 1, _count_frequencies(previous[active], self.codebooks))
+                coder.encode(counts[active, frame] - 1, _count_frequencies(previous[active], self.codebooks, frame, steepness))
                 previous[active] = counts[active, frame]
             for book, table in enumerate(tables):
                 chosen = active[counts[active, frame] > book]
@@ -71,10 +80,11 @@ class ModelledCoder:
         session = self.prior.session(lanes.count, self.codebooks)
         coder = RangeDecoder(data)
         counts = np.full(lanes.count, self.codebooks)
+        steepness = int(coder.decode(_EVEN)[0]) if self.variable else 0
         for frame in range(lanes.frames):
             active = lanes.active(frame)
             if self.variable:
-                counts[active] = coder.decode(_count_frequencies(counts[active], self.codebooks)) + 1
+                counts[active] = coder.decode(_count_frequencies(counts[active], self.codebooks, frame, steepness)) + 1
             for book in range(self.codebooks):
                 chosen = active[counts[active] > book]
                 codes = coder.decode(session.frequencies(book, chosen)) if len(chosen) else np.zeros(0, np.int64)
@@ -114,13 +124,29 @@ class _Lanes:
         return np.ascontiguousarray(codes[:, :, : self.total])
 
 
-def _count_frequencies(previous: np.ndarray, codebooks: int) -> np.ndarray:
-    """Of 1, 2, ... codebooks in a frame whose predecessor had `previous` (n,): the same or nearly so more often than not."""
+def _steepness(counts: np.ndarray, codebooks: int) -> int:
+    """Which of STEEPNESSES tells the counts (lanes, frames; 0 beyond a lane's end) in the fewest bits."""
+    before = np.concatenate([np.full((len(counts), 1), codebooks), counts[:, :-1]], axis=1)
+    there = counts > 0
+    costs = []
+    for which in range(len(STEEPNESSES)):
+        bits = 0.0
+        for frame in range(counts.shape[1]):
+            rows = there[:, frame]
+            table = _count_frequencies(before[rows, frame], codebooks, frame, which)
+            bits -= float(np.log2(table[np.arange(len(table)), counts[rows, frame] - 1] / TOTAL).sum())
+        costs.append(bits)
+    return int(np.argmin(costs))
+
+
+def _count_frequencies(previous: np.ndarray, codebooks: int, frame: int, steepness: int) -> np.ndarray:
+    """Of 1, 2, ... codebooks in a frame whose predecessor had `previous` (n,).
+
+    Encoders change the number every other frame, so in the frames between the same number is next to certain.
+    """
     distance = np.abs(np.arange(1, codebooks + 1)[None] - previous[:, None])
-    weights = np.maximum(1 << np.maximum(0, 9 - 2 * distance), 4)
-    weights[distance == 0] = 1 << 10
-    whole = weights * (TOTAL // weights.sum(axis=1, keepdims=True))
-    rows = np.arange(len(previous))
-    whole[rows, previous - 1] += TOTAL - whole.sum(axis=1)
-    found: np.ndarray = whole
-    return found
+    fall = STEEPNESSES[steepness] if frame % COUNT_GROUP == 0 else max(STEEPNESSES)
+    weights = np.maximum((1 << 12) >> np.minimum(fall * distance, 12), 1)
+    whole: np.ndarray = weights * (TOTAL // weights.sum(axis=1, keepdims=True))
+    whole[np.arange(len(previous)), previous - 1] += TOTAL - whole.sum(axis=1)
+    return whole

@@ -50,7 +50,7 @@ class RangeEncoder:
 
 
 class RangeDecoder:
-    """Symbols out of what `RangeEncoder` gave; of other bytes, some symbols or other."""
+    """Symbols out of what `RangeEncoder` gave; of other bytes, some symbols or other, or ValueError."""
 
     def __init__(self, data: bytes) -> None:
         padded = data + b"\0" * (-len(data) % _WORD + 2 * _WORD)
@@ -58,8 +58,14 @@ class RangeDecoder:
         self._family = _categorical()
 
     def decode(self, frequencies: np.ndarray) -> np.ndarray:
-        """The next symbols (n,) int64, given the frequencies (n, size) of their alternatives."""
+        """The next symbols (n,) int64, given the frequencies (n, size) of their alternatives.
+
+        Raises ValueError where constriction sees that no encoder can have given these bytes.
+        """
         if not len(frequencies) or frequencies.shape[1] == 1:
             return np.zeros(len(frequencies), np.int64)
-        symbols: np.ndarray = self._coder.decode(self._family, frequencies * (1.0 / TOTAL)).astype(np.int64)
+        try:
+            symbols: np.ndarray = self._coder.decode(self._family, frequencies * (1.0 / TOTAL)).astype(np.int64)
+        except AssertionError as error:
+            raise ValueError("no encoder gives such bytes") from error
         return symbols

@@ -66,9 +66,9 @@ class NeuralPrior:
         books, lanes, frames = codes.shape
         sums = partial_sums(codes, self._vectors)
         contexts = all_contexts(sums[-1], (codes >= 0).sum(axis=0), len(self.sizes))
-        seen = self.from_contexts(contexts.reshape(lanes * frames, -1), books)
+        seen = self.from_contexts(contexts.reshape(lanes * frames, contexts.shape[2]), books)
         for book in range(books):
-            found = self.frequencies(book, seen[:, book], sums[book].reshape(lanes * frames, -1))
+            found = self.frequencies(book, seen[:, book], sums[book].reshape(lanes * frames, self.dim))
             yield found.reshape(lanes, frames, found.shape[1])
 
     def session(self, lanes: int, codebooks: int) -> NeuralSession:
@@ -109,7 +109,9 @@ class NeuralSession:
     def _begin(self) -> None:
         lanes = len(self._past)
         mean = clipped(self._total // max(1, self._frames))
-        self._seen = self._prior.from_contexts(np.concatenate([self._past.reshape(lanes, -1), mean], axis=1), self._books)
+        self._seen = self._prior.from_contexts(
+            np.concatenate([self._past.reshape(lanes, PAST * (self._prior.dim + FLAGS)), mean], axis=1), self._books
+        )
         self._sums = np.zeros((lanes, self._prior.dim), np.int32)
         self._counts = np.zeros(lanes, np.int64)
 

@@ -1,0 +1,68 @@
+"""A whole recording at an average bit rate: frames take as many codebooks as their content needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from wavelex.encoders.base import Encoder
+from wavelex.quantizers.base import Quantizer
+from wavelex.search.effort import Effort
+from wavelex.search.refine import Refiner
+from wavelex.search.session import RefiningEncoder
+from wavelex.search.varied import allocate_bits, encode_varied, loudness_weights, prefix_errors
+from wavelex.sessions import LatentStream
+
+
+class VariableEncoder:
+    """With the interface of a streaming encoder, but all codes come from `flush`: the recording is weighed as a whole.
+
+    Holds its latents, 50 MB an hour for 64 dimensions at 50 Hz, and its samples.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        quantizer: Quantizer,
+        refiner: Refiner,
+        wanted: Callable[[int], float],
+        measure: Callable[[np.ndarray], float],
+        streams: int,
+    ) -> None:
+        """`wanted` says how many bits so many frames may have; `measure` how many some codes take."""
+        self.streams, self.codebooks = streams, refiner.codebooks
+        self._encoder, self._quantizer, self._refiner = encoder, quantizer, refiner
+        self._wanted, self._measure = wanted, measure
+        self._stream = LatentStream(encoder, streams)
+        self._samples: list[np.ndarray] = []
+        self._latents: list[torch.Tensor] = []
+
+    def push(self, samples: np.ndarray) -> np.ndarray:
+        """Samples (n,) or (streams, n), float or int16, at the codec's rate; no codes yet."""
+        chunk, latents = self._stream.push(samples)
+        self._samples.append(chunk)
+        self._latents.append(latents)
+        return np.zeros((self.streams, self.codebooks, 0), np.int64)
+
+    @torch.no_grad()
+    def flush(self) -> np.ndarray:
+        """All codes (streams, codebooks, frames), -1 where a frame has fewer."""
+        latents = torch.cat([*self._latents, self._stream.flush()], dim=2)
+        samples = np.concatenate(self._samples, axis=1) if self._samples else np.zeros((self.streams, 0), np.float32)
+        self._samples, self._latents = [], []
+        frames = latents.shape[2]
+        if not frames:
+            return np.zeros((self.streams, self.codebooks, 0), np.int64)
+        greedy = self._quantizer.encode(latents, self.codebooks)
+        weights = loudness_weights(torch.from_numpy(samples).to(latents.device), frames, self._encoder.hop_length)
+        errors = prefix_errors(self._quantizer, latents, greedy) * weights[:, None]
+        counts = allocate_bits(errors, greedy, self._wanted(frames), self._measure)
+        effort: Effort = self._refiner.effort
+        if effort.synthesizes:
+            session = RefiningEncoder(self._encoder, self._quantizer, self._refiner, self.streams, counts)
+            return np.concatenate([session.push(samples), session.flush()], axis=2)
+        rows = zip(latents.split(1), counts, strict=True)  # type: ignore[no-untyped-call]
+        found = [encode_varied(self._quantizer, row, count, self.codebooks, effort.beams) for row, count in rows]
+        return torch.cat(found).cpu().numpy()

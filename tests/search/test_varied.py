@@ -1,0 +1,104 @@
+"""Frames of different sizes: the allocation is the best of its mean, the bits are those asked for, all of it decodes."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import make_codec, voice
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from wavelex.bitstream.coding import COUNT_GROUP
+from wavelex.bitstream.priors.inputs import whole_vectors
+from wavelex.bitstream.priors.network import PriorNetwork
+from wavelex.bitstream.priors.neural import NeuralPrior
+from wavelex.bitstream.priors.store import register_beside, save_prior
+from wavelex.codec import Codec
+from wavelex.errors import WavelexError
+from wavelex.search.varied import allocate, encode_varied, loudness_weights, prefix_errors
+from wavelex.tokens import AudioTokens
+
+
+@pytest.fixture(scope="module")
+def codec(tmp_path_factory: pytest.TempPathFactory) -> Codec:
+    """One with a prior, which knows nothing."""
+    made = make_codec(seed=3)
+    made.weights_hash = "aaaabbbbccccdddd"
+    vectors = whole_vectors(torch.stack([book.vectors for book in made.quantizer.codebooks]).numpy())
+    torch.manual_seed(0)
+    prior = NeuralPrior.of(PriorNetwork(8, 1024, 12, 8), vectors)
+    folder = tmp_path_factory.mktemp("priors")
+    save_prior(folder / "a.neural.prior.safetensors", prior, made.weights_hash)
+    register_beside(folder / "a.safetensors", made.weights_hash)
+    return made
+
+
+@given(seed=st.integers(0, 10**6), mean=st.floats(1.0, 3.0))
+@settings(max_examples=40)
+def test_no_other_allocation_of_that_many_codebooks_has_less_error(seed: int, mean: float) -> None:
+    gains = np.sort(np.random.default_rng(seed).random((1, 3, 3)), axis=1)[:, ::-1].copy()
+    falling = torch.from_numpy(10 - np.cumsum(gains, axis=1)).repeat_interleave(COUNT_GROUP, dim=2)
+    counts = allocate(falling, mean)[0]
+    assert counts.double().mean() <= mean
+    ours = falling[0].gather(0, (counts - 1)[None]).sum()
+    for other in itertools.product((1, 2, 3), repeat=3):
+        rest = torch.tensor(other).repeat_interleave(COUNT_GROUP)
+        if rest.sum() <= counts.sum():
+            assert ours <= falling[0].gather(0, (rest - 1)[None]).sum() + 1e-9
+
+
+def test_each_frame_is_coded_as_if_all_had_its_number(codec: Codec) -> None:
+    latents = codec.latents(torch.from_numpy(voice(1.0))[None, None]).detach()
+    counts = torch.randint(1, 9, (50,), generator=torch.Generator().manual_seed(0))
+    codes = encode_varied(codec.quantizer, latents, counts, 8, (1, 4))
+    for frame, count in enumerate(counts.tolist()):
+        assert torch.equal(codes[0, :count, frame], codec.quantizer.encode(latents, count, (1, 4))[0, :, frame])
+        assert (codes[0, count:, frame] == -1).all()
+
+
+def test_errors_are_those_of_the_prefixes(codec: Codec) -> None:
+    latents = codec.latents(torch.from_numpy(voice(0.5))[None, None]).detach()
+    errors = prefix_errors(codec.quantizer, latents, codec.quantizer.encode(latents))
+    for count in (1, 5, 8):
+        decoded = codec.quantizer.decode(codec.quantizer.encode(latents, count))
+        torch.testing.assert_close(errors[:, count - 1], (latents - decoded).square().sum(1))
+
+
+def test_loud_frames_weigh_more_and_so_does_the_frame_after() -> None:
+    samples = torch.zeros(1, 3200)
+    samples[0, 960:1280] = 0.5
+    weights = loudness_weights(samples, 10, 320)[0]
+    assert weights.argmax() == 3 and weights[4] == weights[3] and weights[5] < weights[4]
+
+
+@pytest.mark.parametrize("effort", [1, 5])
+@pytest.mark.parametrize("share", [0.3, 0.6])
+def test_the_file_is_as_long_as_asked_for_and_decodes(codec: Codec, effort: int, share: float, tmp_path: Path) -> None:
+    samples = np.concatenate([voice(4.0, seed=2), np.zeros(32_000, np.float32)])
+    most = 8 * len(codec.encode(samples).to_bytes()) / 6
+    tokens = codec.encode(samples, target=share * most, effort=effort)
+    assert tokens.varies and 8 * len(tokens.to_bytes()) / 6 == pytest.approx(share * most, rel=0.08)
+    counts = (tokens.codes[0] >= 0).sum(0)
+    assert counts[:200].mean() > counts[210:].mean()
+    tokens.save(tmp_path / "a.wlx")
+    loaded = AudioTokens.load(tmp_path / "a.wlx")
+    assert np.array_equal(loaded.codes, tokens.codes) and loaded.bitrate == tokens.bitrate
+    assert np.array_equal(codec.decode(loaded).samples, codec.decode(tokens).samples)
+
+
+def test_rates_out_of_reach_give_the_nearest_there_is(codec: Codec) -> None:
+    samples = voice(1.0)
+    assert (codec.encode(samples, target=1.0).codes[0] >= 0).sum(0).tolist() == [1] * 50
+    assert (codec.encode(samples, target=1e6).codes >= 0).all()
+    assert codec.encode(samples[:0], target=1000.0).codes.shape == (1, 8, 0)
+    with pytest.raises(WavelexError, match="more than 0"):
+        codec.encode(samples, target=0.0)
+
+
+def test_without_a_prior_there_is_no_variable_rate(tiny: Codec) -> None:
+    with pytest.raises(WavelexError, match="token prior"):
+        tiny.encode(voice(0.2), target=1000.0)
