@@ -26,11 +26,11 @@ class Quick:
     refusal: str
 
 
-def there_and_back(codec: Codec, audio: Audio, codebooks: int, effort: int = DEFAULT_EFFORT) -> Quick:
+def there_and_back(codec: Codec, audio: Audio, codebooks: int, effort: int = DEFAULT_EFFORT, target: float | None = None) -> Quick:
     """Encode and decode a recording as 16 kHz mono and score what comes back; nothing is shifted, our codecs keep time."""
     mono = Audio(resample(audio.mono()[None], audio.sample_rate, SAMPLE_RATE), SAMPLE_RATE)
     begun = time.perf_counter()
-    tokens = codec.encode(mono, codebooks=codebooks, effort=effort)
+    tokens = codec.encode(mono, codebooks=codebooks, effort=effort, target=target)
     decoded = codec.decode(tokens)
     elapsed = time.perf_counter() - begun
     scores: dict[str, float] = {}

@@ -28,6 +28,9 @@ Codebooks = Annotated[int | None, typer.Option("--codebooks", "-n", help="How ma
 BitrateText = Annotated[
     str | None, typer.Option("--bitrate", "-b", help="Instead of codebooks: bits a second a stream, e.g. 1500 or 1.5k.")
 ]
+Target = Annotated[
+    str | None, typer.Option("--target", "-t", help="Average bits a second to be written, e.g. 1.2k; frames take what they need.")
+]
 Effort = Annotated[
     int, typer.Option("--effort", "-e", min=0, max=len(LEVELS) - 1, help="How long to look for good codes: 0 fastest, 9 best.")
 ]
@@ -35,13 +38,13 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a file
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Output file (one input) or folder (several); - for standard output.")]
 
 
-def parse_bitrate(text: str | None) -> float | None:
+def parse_bitrate(text: str | None, option: str = "--bitrate") -> float | None:
     """Bits a second from 1500, 1.5k or 1.5kbps. Raises WavelexError for anything else."""
     if text is None:
         return None
     match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*(k?)(?:bps|bit/s)?\s*", text.lower())
     if not match:
-        raise WavelexError(f"--bitrate {text!r}: give bits a second, such as 1500 or 1.5k")
+        raise WavelexError(f"{option} {text!r}: give bits a second, such as 1500 or 1.5k")
     return float(match[1]) * (1000 if match[2] else 1)
 
 

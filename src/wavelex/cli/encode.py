@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO
 
@@ -24,6 +24,7 @@ from wavelex.cli.common import (
     Json,
     Model,
     Out,
+    Target,
     need_samples,
     parse_bitrate,
     plan,
@@ -44,6 +45,7 @@ def encode(
     codebooks: Codebooks = None,
     bitrate: BitrateText = None,
     effort: Effort = DEFAULT_EFFORT,
+    target: Target = None,
     per_channel: Annotated[bool, typer.Option(help="Code every channel on its own instead of their mix.")] = False,
     coding: Annotated[
         str | None, typer.Option(help="How codes become bits: neural, context or packed; the smallest there is, unless given.")
@@ -57,7 +59,7 @@ def encode(
     count = codec.choose_codebooks(codebooks, parse_bitrate(bitrate))
     choose_coding(codec.weights_hash, coding)
     frames = BLOCK_FRAMES if packet is None else max(1, round(packet / 1000 * codec.frame_rate))
-    options = Options(count, effort, per_channel, coding, frames)
+    options = Options(count, effort, parse_bitrate(target, "--target"), per_channel, coding, frames)
     run_jobs(jobs, lambda job: encode_file(codec, job, options), _tell, as_json)
 
 
@@ -67,6 +69,7 @@ class Options:
 
     codebooks: int
     effort: int
+    target: float | None
     per_channel: bool
     coding: str | None
     block_frames: int
@@ -114,7 +117,7 @@ def spooled(stream: BinaryIO | None) -> BinaryIO:
 
 
 def _write(codec: Codec, source: SourceReader, target: BinaryIO, options: Options) -> EncodedBlocks:
-    encoding = codec.encode_blocks(source, options.codebooks, options.per_channel, options.effort)
+    encoding = codec.encode_blocks(source, options.codebooks, options.per_channel, options.effort, options.target)
     writer: Writer | None = None
     for codes in encoding:
         writer = writer or Writer(target, _header(codec, codes, source.sample_rate, options), source.name)
@@ -126,7 +129,9 @@ def _write(codec: Codec, source: SourceReader, target: BinaryIO, options: Option
 
 
 def _header(codec: Codec, codes: np.ndarray, source_rate: int, options: Options) -> Header:
-    return codec.describe(codes, source_rate, 0).header(options.coding, options.block_frames)
+    header = codec.describe(codes, source_rate, 0).header(options.coding, options.block_frames)
+    # The first codes do not tell whether later frames will have fewer codebooks.
+    return replace(header, variable=options.target is not None)
 
 
 def _tell(result: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from wavelex.audio import find_audio
-from wavelex.cli.common import BitrateText, Codebooks, Effort, Job, Json, Model, Out, need_samples, parse_bitrate, plan, run_jobs
+from wavelex.cli.common import BitrateText, Codebooks, Effort, Job, Json, Model, Out, Target, need_samples, parse_bitrate, plan, run_jobs
 from wavelex.codec import Codec
 from wavelex.errors import WavelexError
 from wavelex.hub import DEFAULT_MODEL, load
@@ -24,6 +24,7 @@ def roundtrip(
     codebooks: Codebooks = None,
     bitrate: BitrateText = None,
     effort: Effort = DEFAULT_EFFORT,
+    target: Target = None,
     as_json: Json = False,
 ) -> None:
     """Encode and decode; write the decoded WAV (NAME.decoded.wav) and print rate, speed, PESQ and STOI."""
@@ -32,16 +33,16 @@ def roundtrip(
     jobs = plan(inputs, out, ENDING, lambda folder: [path for path in find_audio(folder) if not path.name.endswith(ENDING)])
     codec = load(model)
     count = codec.choose_codebooks(codebooks, parse_bitrate(bitrate))
-    run_jobs(jobs, lambda job: _roundtrip(codec, job, count, effort), _tell, as_json)
+    run_jobs(jobs, lambda job: _roundtrip(codec, job, count, effort, parse_bitrate(target, "--target")), _tell, as_json)
 
 
-def _roundtrip(codec: Codec, job: Job, codebooks: int, effort: int) -> dict[str, Any]:
+def _roundtrip(codec: Codec, job: Job, codebooks: int, effort: int, target: float | None) -> dict[str, Any]:
     from wavelex.audio import read_audio
     from wavelex.bench.quick import there_and_back
 
     audio = read_audio(job.source)
     need_samples(str(job.source), len(audio))
-    found = there_and_back(codec, audio, codebooks, effort)
+    found = there_and_back(codec, audio, codebooks, effort, target)
     found.decoded.save(job.target)
     return {
         "file": str(job.source),
