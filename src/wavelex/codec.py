@@ -11,7 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from wavelex.audio import BLOCK_SECONDS, Audio, Resampler, as_samples
+from wavelex.bitstream.priors.base import Prior
+from wavelex.bitstream.priors.store import find_prior
 from wavelex.blocks import DecodedBlocks, EncodedBlocks, EncodingSession, Source, SourceReader, fit
+from wavelex.concealment import Concealer
 from wavelex.decoders.base import Decoder
 from wavelex.encoders.base import Encoder
 from wavelex.errors import WavelexError
@@ -101,9 +104,17 @@ class Codec(nn.Module):
             raise WavelexError(f"effort {effort} waits for later samples; a stream takes 0 to {STREAMING_EFFORT}")
         return StreamEncoder(self.encoder, self.quantizer, self.choose_codebooks(codebooks, None), streams, chosen.beams)
 
-    def stream_decoder(self, streams: int = 1) -> StreamDecoder:
-        """A session that takes codes in chunks of any size and gives samples when they are ready."""
-        return StreamDecoder(self.quantizer, self.decoder, streams)
+    def stream_decoder(self, streams: int = 1, conceal: bool = True) -> StreamDecoder:
+        """A session that takes codes in chunks of any size and gives samples when they are ready.
+
+        LOST frames are concealed if this codec has a token prior and `conceal` is on, else silent.
+        """
+        return StreamDecoder(self.quantizer, self.decoder, streams, self._prior() if conceal else None)
+
+    def _prior(self) -> Prior | None:
+        """The strongest token prior for these weights."""
+        coding, name = choose_coding(self.weights_hash)
+        return None if coding == "packed" else find_prior(name)
 
     def encode(
         self,
@@ -162,10 +173,10 @@ class Codec(nn.Module):
         refiner = make_refiner(self.quantizer, self.decoder, self.sample_rate, codebooks, effort)
         return VariableEncoder(self.encoder, self.quantizer, refiner, wanted, measure, streams)
 
-    def decode_blocks(self, pieces: Iterator[np.ndarray], tokens: AudioTokens, rate: int) -> DecodedBlocks:
+    def decode_blocks(self, pieces: Iterator[np.ndarray], tokens: AudioTokens, rate: int, conceal: bool = True) -> DecodedBlocks:
         """The samples at `rate` of pieces of the codes that `tokens` describes, to iterate over without holding all of them."""
         length = round(tokens.length * rate / tokens.source_rate)
-        return DecodedBlocks(pieces, self.stream_decoder(tokens.streams), self.sample_rate, rate, length)
+        return DecodedBlocks(pieces, self.stream_decoder(tokens.streams, conceal), self.sample_rate, rate, length)
 
     def encode_batch(
         self, clips: Sequence[np.ndarray], codebooks: int | None = None, bitrate: float | None = None, effort: int = DEFAULT_EFFORT
@@ -189,16 +200,16 @@ class Codec(nn.Module):
             self.describe(c[None, :, : -(-len(x) // self.hop_length)], self.sample_rate, len(x)) for c, x in zip(codes, clips, strict=True)
         ]
 
-    def decode(self, tokens: AudioTokens, sample_rate: int | None = None) -> Audio:
+    def decode(self, tokens: AudioTokens, sample_rate: int | None = None, conceal: bool = True) -> Audio:
         """Tokens to audio of exactly the encoded length, at the source's sample rate unless another is given.
 
-        LOST frames become silence. Raises WavelexError for tokens of another model or out of range.
+        For LOST frames see `stream_decoder`. Raises WavelexError for tokens of another model or out of range.
         """
         self.check(tokens, "tokens")
         step = int(BLOCK_SECONDS * self.frame_rate)
         pieces = (tokens.codes[:, :, i : i + step] for i in range(0, tokens.codes.shape[2], step))
         rate = sample_rate or tokens.source_rate
-        decoded = list(self.decode_blocks(pieces, tokens, rate))
+        decoded = list(self.decode_blocks(pieces, tokens, rate, conceal))
         return Audio(np.concatenate([np.zeros((tokens.streams, 0), np.float32), *decoded], axis=1), rate)
 
     def decode_batch(self, tokens: Sequence[AudioTokens]) -> list[Audio]:
@@ -214,13 +225,25 @@ class Codec(nn.Module):
         codes = torch.full((len(rows), tokens[0].codebooks, longest), LOST)
         for target, row in zip(codes, rows, strict=True):
             target[:, : row.shape[1]] = torch.from_numpy(row)
+        prior = self._prior()
         with torch.inference_mode():
-            samples = self.synthesize(self.quantizer.decode(codes.to(self._device)))[:, 0].cpu().numpy()
+            latents = self.quantizer.decode(codes.to(self._device))
+            heard = np.ones((len(rows), longest * self.hop_length), np.float32)
+            for index, row in enumerate(rows):
+                if (row[0] == LOST).any():
+                    count = row.shape[1]
+                    if prior:
+                        filled, gains = Concealer(self.quantizer, prior, 1).fill(row[None], self.hop_length)
+                        latents[index, :, :count] = filled[0]
+                    else:
+                        gains = arrived(row[None], self.hop_length)
+                    heard[index, : count * self.hop_length] = gains[0]
+            samples = self.synthesize(latents)[:, 0].cpu().numpy() * heard
         decoded, start = [], 0
         for item in tokens:
             count, frames = item.codes.shape[0], item.codes.shape[2]
-            heard = samples[start : start + count, : frames * self.hop_length] * arrived(item.codes, self.hop_length)
-            fitted = fit(Resampler(self.sample_rate, item.source_rate, count).push(heard, last=True), item.length)
+            decoded_rows = samples[start : start + count, : frames * self.hop_length]
+            fitted = fit(Resampler(self.sample_rate, item.source_rate, count).push(decoded_rows, last=True), item.length)
             decoded.append(Audio(fitted, item.source_rate))
             start += count
         return decoded

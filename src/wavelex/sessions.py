@@ -8,6 +8,8 @@ import numpy as np
 import torch
 
 from wavelex.audio import as_samples
+from wavelex.bitstream.priors.base import Prior
+from wavelex.concealment import Concealer
 from wavelex.decoders.base import Decoder
 from wavelex.encoders.base import Encoder
 from wavelex.errors import WavelexError
@@ -83,9 +85,10 @@ class StreamEncoder:
 class StreamDecoder:
     """Codes in, samples out when ready. Chunks of any size give the samples of the whole sequence."""
 
-    def __init__(self, quantizer: Quantizer, decoder: Decoder, streams: int = 1) -> None:
+    def __init__(self, quantizer: Quantizer, decoder: Decoder, streams: int = 1, prior: Prior | None = None) -> None:
+        """With a `prior`, LOST frames are concealed; without, they are silent."""
         self.streams = streams
-        self._quantizer, self._decoder = quantizer, decoder
+        self._quantizer, self._decoder, self._prior = quantizer, decoder, prior
         self._like = next(decoder.parameters()).new_zeros(())
         self._begin()
 
@@ -93,12 +96,13 @@ class StreamDecoder:
         self._state = self._decoder.initial_state(self.streams, self._like)
         self._heard = np.zeros((self.streams, 0), np.float32)
         self._frames = self._given = 0
+        self._concealer = Concealer(self._quantizer, self._prior, self.streams) if self._prior else None
 
     @torch.inference_mode()
     def push(self, codes: np.ndarray) -> np.ndarray:
         """Codes (streams, codebooks, n) or (codebooks, n) -> samples (streams, ready) at the codec's rate.
 
-        LOST frames become silence. Raises WavelexError for codes out of range or another number of streams.
+        Raises WavelexError for codes out of range or another number of streams.
         """
         chunk = codes[None] if codes.ndim == 2 else codes
         sizes = self._quantizer.codebook_sizes
@@ -106,8 +110,12 @@ class StreamDecoder:
             raise WavelexError(f"codes of shape {codes.shape} for a session of {self.streams} streams and up to {len(sizes)} codebooks")
         check_codes(chunk, sizes[: chunk.shape[1]], "codes")
         self._frames += chunk.shape[2]
-        self._heard = np.concatenate([self._heard, arrived(chunk, self._decoder.hop_length)], axis=1)
-        latents = self._quantizer.decode(torch.from_numpy(chunk).to(self._like.device))
+        if self._concealer:
+            latents, heard = self._concealer.fill(chunk, self._decoder.hop_length)
+        else:
+            latents = self._quantizer.decode(torch.from_numpy(chunk).to(self._like.device))
+            heard = arrived(chunk, self._decoder.hop_length)
+        self._heard = np.concatenate([self._heard, heard], axis=1)
         return self._advance(latents, final=False)
 
     @torch.inference_mode()

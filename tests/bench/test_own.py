@@ -27,7 +27,7 @@ def test_the_bytes_are_a_token_file_and_the_sound_is_the_codecs(model: str) -> N
         coded = copy.encode(samples, "clip")
         tokens = AudioTokens.from_bytes(coded.data)
         assert tokens.codebooks == system.codebooks == len(system.codebook_sizes)
-        assert coded.bits == 75 * 10 * system.codebooks and 8 * len(coded.data) > coded.bits
+        assert 75 * 10 * system.codebooks <= coded.bits <= 75 * 10 * system.codebooks + 64 and 8 * len(coded.data) > coded.bits
         np.testing.assert_array_equal(coded.codes, tokens.codes[0])
         np.testing.assert_array_equal(copy.decode(coded.data), codec.decode(codec.encode(samples, codebooks=system.codebooks)).samples[0])
     assert [system.name for system in own(model, [1, 4])] == ["tiny@1", "tiny@4"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -14,7 +15,8 @@ from wavelex.bench.metrics.base import SAMPLE_RATE
 from wavelex.bench.system import Coded
 from wavelex.codec import Codec
 from wavelex.hub import load, shipped_models
-from wavelex.tokens import LOST, AudioTokens
+from wavelex.search.effort import DEFAULT_EFFORT, choose_effort
+from wavelex.tokens import LOST, AudioTokens, choose_coding
 
 NOT_CODING = ("bench", "cli", "training", "objectives")
 """Parts of the package that cannot change what a codec gives."""
@@ -22,7 +24,10 @@ NOT_CODING = ("bench", "cli", "training", "objectives")
 
 @dataclass(frozen=True)
 class Own:
-    """A shipped model, checkpoint or training run with a number of codebooks; the bytes are a .wlx file, the bits its codes'."""
+    """A shipped model, checkpoint or training run in one way of using it; the bytes are a .wlx file, the bits those of its blocks.
+
+    A lost packet is a lost frame, as if each were sent by itself.
+    """
 
     model: str
     codebooks: int
@@ -31,34 +36,61 @@ class Own:
     latency: float
     codebook_sizes: tuple[int, ...]
     packet_seconds: float | None
+    effort: int = DEFAULT_EFFORT
+    target: float | None = None
+    conceal: bool = True
     codes_any_clip: bool = True
 
     @property
     def name(self) -> str:
-        return f"{self.family}@{self.codebooks}"
+        rate = f"{self.codebooks}" if self.target is None else f"{self.target / 1000:g}k"
+        effort = "" if self.effort == DEFAULT_EFFORT else f"e{self.effort}"
+        return f"{self.family}@{rate}{effort}{'' if self.conceal else '-silent'}"
 
     def encode(self, samples: np.ndarray, name: str) -> Coded:
-        tokens = _codec(self.model).encode(samples, SAMPLE_RATE, codebooks=self.codebooks)
-        bits = tokens.codes.shape[2] * tokens.bitrate / tokens.frame_rate
-        return Coded(tokens.to_bytes(), bits, tokens.codes[0])
+        tokens = _codec(self.model).encode(samples, SAMPLE_RATE, codebooks=self.codebooks, effort=self.effort, target=self.target)
+        data = tokens.to_bytes()
+        return Coded(data, 8.0 * (len(data) - len(tokens.header().to_bytes())), tokens.codes[0])
 
     def decode(self, data: bytes, lost: np.ndarray | None = None) -> np.ndarray:
         tokens = AudioTokens.from_bytes(data)
         if lost is not None:
             tokens = replace(tokens, codes=np.where(lost[: tokens.codes.shape[2]], LOST, tokens.codes))
-        decoded: np.ndarray = _codec(self.model).decode(tokens).samples[0]
+        decoded: np.ndarray = _codec(self.model).decode(tokens, conceal=self.conceal).samples[0]
         return decoded
 
 
-def own(model: str, counts: list[int]) -> list[Own]:
-    """A codec of ours at several numbers of codebooks. Raises WavelexError for one that it has not."""
+def own(
+    model: str, counts: list[int], efforts: Sequence[int] = (DEFAULT_EFFORT,), targets: Sequence[float] = (), conceal: bool = True
+) -> list[Own]:
+    """A codec of ours at several numbers of codebooks and average bit rates, each with several efforts.
+
+    Raises WavelexError for a number of codebooks that it has not, or an effort that there is not.
+    """
     codec = _codec(model)
+    coding, prior = choose_coding(codec.weights_hash)
     about = {"wavelex": wavelex.__version__, "weights": codec.weights_hash, "design": codec.design, "code": _code_hash()}
+    about |= {"coding": coding, "prior": prior, "concealment": "on" if conceal else "off"}
     sizes = tuple(codec.quantizer.codebook_sizes)
     name = label(model)
+    for effort in efforts:
+        choose_effort(effort)
+    ways = [(codec.choose_codebooks(count, None), None) for count in counts] + [(codec.codebooks, target) for target in targets]
     return [
-        Own(model, n, name, about | {"codebooks": str(n)}, codec.latency, sizes[:n], 1 / codec.frame_rate)
-        for n in (codec.choose_codebooks(count, None) for count in counts)
+        Own(
+            model,
+            n,
+            name,
+            about | {"codebooks": str(n), "effort": str(effort), "target": f"{target or 'none'}"},
+            codec.latency,
+            sizes[:n],
+            1 / codec.frame_rate,
+            effort,
+            target,
+            conceal,
+        )
+        for effort in efforts
+        for n, target in ways
     ]
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import wavelex
-from wavelex.cli import bench, decode, demo, encode, info, roundtrip, train
+from wavelex.cli import bench, decode, demo, encode, info, prior, roundtrip, train
 from wavelex.errors import WavelexError
 
 EXTRAS = {"tensorboard": "train", **dict.fromkeys(("pesq", "pystoi", "matplotlib", "pyarrow", "PIL"), "bench")}
@@ -34,6 +34,7 @@ app.command()(decode.decode)
 app.command()(roundtrip.roundtrip)
 app.command()(info.info)
 app.command()(train.train)
+app.command()(prior.prior)
 app.command()(bench.bench)
 app.command()(demo.demo)
 

@@ -14,9 +14,11 @@ from rich.table import Table
 
 from wavelex.bench.gate import Verdict
 from wavelex.bench.results import Results
+from wavelex.cli.common import parse_bitrate
 from wavelex.errors import WavelexError
 from wavelex.hub import DEFAULT_MODEL
 from wavelex.recordings import list_recordings
+from wavelex.search.effort import DEFAULT_EFFORT
 
 HEADLINE = ("pesq_wb", "stoi", "mel", "dnsmos_ovrl", "speaker", "wer")
 """What fits a terminal; the report has the rest."""
@@ -33,6 +35,9 @@ def bench(
         list[str] | None, typer.Option("--codec", "-c", help="Shipped model, checkpoint or training run; may be repeated.")
     ] = None,
     codebooks: Annotated[str, typer.Option("--codebooks", "-n", help="Codebook counts of --codec, with commas.")] = "1,2,4,8",
+    effort: Annotated[str, typer.Option("--effort", "-e", help="Efforts of --codec, with commas.")] = str(DEFAULT_EFFORT),
+    target: Annotated[str, typer.Option("--target", "-t", help="Average bits a second of --codec besides, with commas: 0.7k,1.4k.")] = "",
+    conceal: Annotated[bool, typer.Option(help="Conceal lost frames of --codec.")] = True,
     peers: Annotated[str, typer.Option(help="Peers with commas: all, opus-6, codec2-1200, hf:CHECKPOINT@8, folder:DIR@KBPS, ...")] = "",
     lyra: Annotated[Path | None, typer.Option(help="Folder of Lyra V2's three model files.")] = None,
     metrics: Annotated[str, typer.Option(help="Metrics with commas, or all.")] = "all",
@@ -70,8 +75,13 @@ def bench(
         recordings = [recordings[i * len(recordings) // limit] for i in range(limit)]
     chosen_metrics, chosen_conditions = choose_metrics(metrics), choose_conditions(conditions)
     others, missing = choose_peers(peers, lyra)
+    targets = [rate for rate in (parse_bitrate(text, "--target") for text in target.split(",") if text) if rate]
     models = codec or ([] if peers else [DEFAULT_MODEL])
-    ours: list[System] = [system for model in models for system in own(model, _counts(codebooks))]
+    ours: list[System] = [
+        system
+        for model in models
+        for system in own(model, _counts(codebooks, "--codebooks"), _counts(effort, "--effort"), targets, conceal)
+    ]
     systems = distinct([*ours, *others])
     _make(out)
     console = Console()
@@ -113,11 +123,11 @@ def _judge(console: Console, verdict: Verdict, against: Path | None) -> None:
         raise WavelexError(f"{against}: has no figure in common with this run; compare runs of the same systems and recordings")
 
 
-def _counts(text: str) -> list[int]:
+def _counts(text: str, option: str) -> list[int]:
     try:
         return [int(n) for n in text.split(",") if n.strip()]
     except ValueError as error:
-        raise WavelexError(f"--codebooks {text!r}: give numbers with commas, such as 1,2,4,8") from error
+        raise WavelexError(f"{option} {text!r}: give numbers with commas, such as 1,2,4,8") from error
 
 
 def _make(folder: Path) -> None:

@@ -10,9 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from wavelex.bitstream.priors.context import CLASSES
 from wavelex.bitstream.priors.inputs import all_contexts, clipped, partial_sums
 from wavelex.bitstream.priors.network import PriorNetwork
 from wavelex.codec import Codec
+from wavelex.quantizers.codebook import Codebook
+from wavelex.search.effort import choose_effort
 from wavelex.training.data import PackedAudio
 
 CLIP_SECONDS = 20
@@ -36,18 +39,14 @@ class PriorSettings:
     seed: int = 0
 
 
-def collect_codes(
-    codec: Codec, audio: PackedAudio, turns: int, encode: Callable[[Codec, Tensor], Tensor], progress: Callable[[int, int], None]
-) -> np.ndarray:
-    """Codes (clips, codebooks, frames) int16 of all recordings `turns` times: as they are, then at other gains and offsets.
-
-    `encode` takes samples (batch, 1, T) to codes.
-    """
+def collect_codes(codec: Codec, audio: PackedAudio, turns: int, effort: int, progress: Callable[[int, int], None]) -> np.ndarray:
+    """Codes (clips, codebooks, frames) int16 of all recordings `turns` times: as they are, then at other gains and offsets."""
     length = CLIP_SECONDS * codec.sample_rate
     rng = np.random.default_rng(0)
     found = []
+    beams = choose_effort(effort).beams
     step = length * CLIPS_A_BATCH
-    per_turn = len(audio.samples) // step
+    per_turn = max(1, len(audio.samples) // step)
     for turn in range(turns):
         offset = int(rng.integers(0, codec.sample_rate)) if turn else 0
         for index in range(per_turn):
@@ -57,9 +56,21 @@ def collect_codes(
                 gains = 10 ** (rng.uniform(-10, 5, (CLIPS_A_BATCH, 1, 1)) / 20)
                 clips = clips * np.minimum(gains, 0.99 / np.maximum(np.abs(clips).max(axis=2, keepdims=True), 1e-4))
             with torch.inference_mode():
-                found.append(encode(codec, torch.from_numpy(clips.astype(np.float32))).numpy().astype(np.int16))
+                latents = codec.latents(torch.from_numpy(clips.astype(np.float32)))
+                found.append(codec.quantizer.encode(latents, beams=beams).numpy().astype(np.int16))
             progress(turn * per_turn + index + 1, turns * per_turn)
     return np.concatenate(found)
+
+
+def classes_of(vectors: Tensor) -> np.ndarray:
+    """Classes (codebooks, size) of code vectors (codebooks, size, dim) for the context tables, by k-means."""
+    torch.manual_seed(0)
+    found = []
+    for table in vectors:
+        centres = Codebook(CLASSES, table.shape[1])
+        centres.start(table)
+        found.append(centres.nearest(table).numpy())
+    return np.stack(found)
 
 
 class PriorTrainer:

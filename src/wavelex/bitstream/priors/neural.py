@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
 import numpy as np
+import torch
 
 from wavelex.bitstream.priors.inputs import FLAGS, INPUT_SCALE, PAST, SIGNED, all_contexts, clipped, partial_sums
 from wavelex.bitstream.priors.network import HIDDEN_SCALE, UNSIGNED, WEIGHT_SCALE, PriorNetwork
@@ -50,6 +51,20 @@ class NeuralPrior:
         if prior.largest_sum() >= 2**24:
             raise ValueError(f"sums of up to {prior.largest_sum()} are not exact in float32; train with smaller weights")
         return prior
+
+    def network(self) -> PriorNetwork:
+        """The network again, to be trained on."""
+        books, _, hidden = self.tensors["second"].shape
+        made = PriorNetwork(books, self.sizes[0], self.dim, hidden)
+        scales = dict.fromkeys(("context", "partial", "second", "out"), WEIGHT_SCALE)
+        scales |= {
+            "first_bias": INPUT_SCALE * WEIGHT_SCALE,
+            "second_bias": HIDDEN_SCALE * WEIGHT_SCALE,
+            "out_bias": HIDDEN_SCALE * WEIGHT_SCALE,
+        }
+        values = {name: torch.from_numpy(self.tensors[name].astype(np.float32) / scale) for name, scale in scales.items()}
+        made.load_state_dict(values)
+        return made
 
     def largest_sum(self) -> int:
         """The largest magnitude that any sum over its inputs can have."""
@@ -108,14 +123,15 @@ class NeuralSession:
 
     def _begin(self) -> None:
         lanes = len(self._past)
-        mean = clipped(self._total // max(1, self._frames))
-        self._seen = self._prior.from_contexts(
-            np.concatenate([self._past.reshape(lanes, PAST * (self._prior.dim + FLAGS)), mean], axis=1), self._books
-        )
+        self._seen: np.ndarray | None = None
         self._sums = np.zeros((lanes, self._prior.dim), np.int32)
         self._counts = np.zeros(lanes, np.int64)
 
     def frequencies(self, book: int, lanes: np.ndarray) -> np.ndarray:
+        if self._seen is None:
+            mean = clipped(self._total // max(1, self._frames))
+            past = self._past.reshape(len(self._past), PAST * (self._prior.dim + FLAGS))
+            self._seen = self._prior.from_contexts(np.concatenate([past, mean], axis=1), self._books)
         return self._prior.frequencies(book, self._seen[lanes, book], self._sums[lanes])
 
     def decoded(self, book: int, lanes: np.ndarray, codes: np.ndarray) -> None:

@@ -1,0 +1,91 @@
+"""`wavelex prior`: fit the token priors that make a codec's files small and conceal its lost frames."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from wavelex.bitstream.priors.context import ContextPrior
+from wavelex.bitstream.priors.inputs import whole_vectors
+from wavelex.bitstream.priors.neural import NeuralPrior
+from wavelex.bitstream.priors.store import ENDING, load_prior, save_prior
+from wavelex.checkpoint import load_codec
+from wavelex.codec import Codec
+from wavelex.errors import WavelexError
+from wavelex.recordings import list_recordings
+from wavelex.search.effort import DEFAULT_EFFORT
+from wavelex.training.data import PackedAudio
+from wavelex.training.prior import PriorSettings, PriorTrainer, classes_of, collect_codes
+
+
+def prior(
+    weights: Annotated[Path, typer.Argument(help="The codec's checkpoint; the priors are written beside it.")],
+    data: Annotated[Path, typer.Option(help="Folder of recordings, or a manifest with a path a line.")],
+    cache: Annotated[Path, typer.Option(help="Folder for the decoded recordings.")],
+    steps: Annotated[int, typer.Option(min=1, help="Steps of the neural prior.")] = PriorSettings().steps,
+    hidden: Annotated[int, typer.Option(min=1, help="Width of its hidden layers.")] = PriorSettings().hidden,
+    learning_rate: Annotated[float, typer.Option(help="Its peak learning rate.")] = PriorSettings().learning_rate,
+    init: Annotated[Path | None, typer.Option(help="Begin from this neural prior, of the same or of earlier weights.")] = None,
+    turns: Annotated[int, typer.Option(min=1, help="How often the recordings are encoded, each time at other gains and offsets.")] = 2,
+    effort: Annotated[int, typer.Option(min=0, max=3, help="With what effort.")] = DEFAULT_EFFORT,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
+) -> None:
+    """Fit token priors to a codec: context tables by counting, a neural prior by training. Ctrl-C keeps what is learned."""
+    console = Console()
+    if threads:
+        torch.set_num_threads(threads)
+    codec = load_codec(weights)
+    vectors = _vectors(codec, weights)
+    begun = load_prior(init)[2] if init else None
+    if begun is not None and not isinstance(begun, NeuralPrior):
+        raise WavelexError(f"{init}: is a {begun.kind} prior; --init takes a neural one")
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WavelexError(f"{cache}: cannot be made ({error.strerror}); choose another --cache") from error
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        paths = [recording.path for recording in list_recordings(data)]
+        line = bar.add_task("reading recordings", total=len(paths))
+        audio = PackedAudio(paths, codec.sample_rate, cache, lambda done: bar.update(line, completed=done))
+        line = bar.add_task("encoding", total=None)
+        codes = collect_codes(codec, audio, turns, effort, lambda done, total: bar.update(line, completed=done, total=total))
+        counted = ContextPrior.counted(codes.transpose(1, 0, 2).astype(np.int64), classes_of(torch.from_numpy(vectors)))
+        _save(console, weights, codec, counted)
+        settings = replace(PriorSettings(), steps=steps, hidden=hidden, learning_rate=learning_rate)
+        trainer = PriorTrainer(codes, whole_vectors(vectors), settings, begun.network() if begun else None)
+        line = bar.add_task("training", total=steps)
+        recent: list[float] = []
+        try:
+            for step in range(steps):
+                recent = [*recent[-99:], trainer.step()]
+                bar.update(line, completed=step + 1, description=f"{np.mean(recent):.3f} bits a code")
+                if (step + 1) % 500 == 0 and not console.is_terminal:
+                    console.print(f"step {step + 1}: {np.mean(recent):.3f} bits a code")
+        except KeyboardInterrupt:
+            console.print(f"stopped at step {trainer.step_count}")
+        _save(console, weights, codec, NeuralPrior.of(trainer.network, whole_vectors(vectors)))
+
+
+def _vectors(codec: Codec, weights: Path) -> np.ndarray:
+    sizes = codec.quantizer.codebook_sizes
+    if len(set(sizes)) != 1:
+        raise WavelexError(f"{weights}: has codebooks of different sizes, {sizes}; priors are for codebooks of one size")
+    codes = torch.full((len(sizes), len(sizes), sizes[0]), -1)
+    codes[torch.arange(len(sizes)), torch.arange(len(sizes))] = torch.arange(sizes[0])
+    with torch.no_grad():
+        found: np.ndarray = codec.quantizer.decode(codes).transpose(1, 2).numpy()
+    return found
+
+
+def _save(console: Console, weights: Path, codec: Codec, fitted: ContextPrior | NeuralPrior) -> None:
+    path = weights.with_name(f"{weights.stem}.{fitted.kind}{ENDING}")
+    name = save_prior(path, fitted, codec.weights_hash)
+    console.print(f"{path}: {fitted.kind} prior {name}, {path.stat().st_size / 1e6:.1f} MB", soft_wrap=True)
