@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import shutil
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ from conftest import voice
 from wavelex.audio import Audio, write_audio
 from wavelex.bench import peers
 from wavelex.bench.alignment import find_delay
-from wavelex.bench.peers import amrwb, choose_peers, peer
+from wavelex.bench.peers import amrwb, choose_peers, opus, peer
 from wavelex.bench.peers.amrwb import FRAME_BYTES, SPEECH_BITS
 from wavelex.bench.peers.ogg import packets, payload_bits
 from wavelex.bench.peers.program import debian_version
@@ -66,6 +67,37 @@ def test_ogg_peers_are_given_files_and_only_packets_are_counted(
     assert coded.bits == 8 * 50
     np.testing.assert_allclose(system.decode(coded.data), SPEECH, atol=1e-4)
     assert "command" in system.about
+
+
+class StandInOpus:
+    """libopus as far as it is called: each packet's first byte is the level of its frame, and a lost one repeats half the last."""
+
+    def __init__(self) -> None:
+        self.level = 0
+        self.opus_decoder_create, self.opus_decode = lambda rate, channels, error: 1, self._decode
+
+    def _decode(self, decoder: object, packet: bytes | None, size: int, buffer: object, frames: int, fec: int) -> int:
+        assert (packet is None) == (size == 0) and fec == 0
+        self.level = packet[0] * 100 if packet else self.level // 2
+        ctypes.memmove(buffer, np.full(frames, self.level, "<i2").tobytes(), 2 * frames)
+        return frames
+
+    def opus_decoder_destroy(self, decoder: object) -> None:
+        pass
+
+
+def test_opus_conceals_lost_packets_itself_and_its_preskip_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    head = b"OpusHead" + bytes([1, 1]) + (312).to_bytes(2, "little") + bytes(7)
+    body = b"".join(bytes([level] * 20) for level in (1, 2, 3, 4))
+    data = b"OggS" + bytes(22) + bytes([6, 19, 30, 20, 20, 20, 20]) + head + bytes(30) + body
+    made = StandInOpus()
+    made.opus_decoder_create = type("Function", (), {"__call__": lambda *_: 1})()
+    monkeypatch.setattr(opus.ctypes, "CDLL", lambda name: made)
+    monkeypatch.setattr(opus, "need", lambda program, package: None)
+    heard = peer("opus-6").decode(data, np.array([False, False, True, False]))
+    levels = np.round(heard * 32768).astype(int)
+    assert len(levels) == 4 * 320 - 104
+    assert [levels[i] for i in (0, 300, 600, 900)] == [100, 200, 100, 400]
 
 
 def test_a_peer_that_fails_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
