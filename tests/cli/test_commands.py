@@ -85,6 +85,30 @@ def test_rates(run: Command, clip: Path, option: list[str], codebooks: int) -> N
     assert AudioTokens.load(clip.with_suffix(".wlx")).codebooks == codebooks
 
 
+def test_ways_of_encoding_all_decode_to_the_same_length(run: Command, tmp_path: Path) -> None:
+    write_audio(tmp_path / "a.wav", Audio(voice(3.0)[None], 16000))
+    sizes, codes = {}, {}
+    for name, words in {
+        "default": [],
+        "packed": ["--coding", "packed"],
+        "context": ["--coding", "context"],
+        "packets": ["--packet", "40"],
+        "refined": ["-e", "4", "-n", "4"],
+        "varied": ["-t", "1.2k"],
+    }.items():
+        coded = tmp_path / f"{name}.wlx"
+        assert run("encode", tmp_path / "a.wav", "-o", coded, *words, model_given=False).code == 0
+        assert run("decode", coded, "-o", tmp_path / "out.wav", model_given=False).code == 0
+        assert len(read_audio(tmp_path / "out.wav")) == 48_000
+        sizes[name], codes[name] = coded.stat().st_size, AudioTokens.load(coded).codes
+    assert sizes["default"] < sizes["context"] < sizes["packed"] and sizes["default"] < sizes["packets"]
+    for name in ("packed", "context", "packets"):
+        assert np.array_equal(codes[name], codes["default"])
+    assert 8 * sizes["varied"] / 3 == pytest.approx(1200, rel=0.25)
+    told = json.loads(run("info", tmp_path / "varied.wlx", "--json").out)
+    assert told["varying_codebooks"] and told["coding"] == "neural" and told["version"] == 2
+
+
 def test_folders_keep_their_structure_and_one_bad_file_does_not_stop_the_rest(run: Command, clip: Path, tmp_path: Path) -> None:
     inside = tmp_path / "in" / "deeper"
     inside.mkdir(parents=True)
@@ -150,22 +174,22 @@ def test_info_of_a_file_and_of_a_model(run: Command, clip: Path, model: Path) ->
 
 
 def test_damage_is_told_and_salvaged(run: Command, tmp_path: Path) -> None:
-    write_audio(tmp_path / "a.wav", Audio(voice(7)[None], 16000))
+    write_audio(tmp_path / "a.wav", Audio(voice(11)[None], 16000))
     coded = tmp_path / "a.wlx"
     run("encode", tmp_path / "a.wav")
     data = bytearray(coded.read_bytes())
-    data[-1000] ^= 0xFF
+    data[-2500] ^= 0xFF
     coded.write_bytes(data)
     assert "is damaged: its checksum does not match" in run("info", coded).out
     result = run("decode", coded)
     assert result.code == 2
-    assert "a.wlx: block 3 of 4 (4.0 to 6.0 s) is damaged: its checksum does not match; decode the rest with --salvage" in result.err
+    assert "a.wlx: block 2 of 3 (4.0 to 8.0 s) is damaged: its checksum does not match; decode the rest with --salvage" in result.err
     assert not (tmp_path / "a.decoded.wav").exists()
     told = json.loads(run("decode", coded, "--salvage", "--json").out)
-    assert told["lost_seconds"] == 2.0
+    assert told["lost_seconds"] == 4.0
     heard = read_audio(tmp_path / "a.decoded.wav").samples[0]
-    assert len(heard) == 7 * 16000
-    assert not heard[4 * 16000 : 6 * 16000].any() and heard[: 4 * 16000].any() and heard[6 * 16000 + 500 :].any()
+    assert len(heard) == 11 * 16000
+    assert not heard[4 * 16000 : 8 * 16000].any() and heard[: 4 * 16000].any() and heard[8 * 16000 + 500 :].any()
 
 
 def test_demo_speaks_measures_and_draws(run: Command, tmp_path: Path) -> None:
@@ -343,7 +367,7 @@ def test_bad_token_files(run: Command, clip: Path, tmp_path: Path) -> None:
     for data, words in [
         (b"", "not a .wlx file"),
         (b"RIFF" + good[4:], "not a .wlx file"),
-        (good[:4] + b"\x07" + good[5:], "version 7, this program reads version 1; update wavelex"),
+        (good[:4] + b"\x07" + good[5:], "version 7, this program reads versions 1 and 2; update wavelex"),
         (good[:20], "ends inside its header"),
         (good[:10] + b"\xff" + good[11:], "its header is damaged"),
         (good[:-100], "missing: the file ends before it"),
@@ -372,7 +396,16 @@ def test_bad_token_files(run: Command, clip: Path, tmp_path: Path) -> None:
     ],
 )
 def test_headers_with_a_right_checksum_and_silly_values(run: Command, tmp_path: Path, field: str) -> None:
-    values = {"sample_rate": 0, "source_rate": 0, "hop_length": 0, "streams": 0, "block_frames": 0, "codebook_sizes": (), "length": 2**50}
+    values = {
+        "sample_rate": 0,
+        "source_rate": 0,
+        "hop_length": 0,
+        "streams": 0,
+        "block_frames": 0,
+        "codebook_sizes": (),
+        "length": 2**50,
+        "frames": 2**31,
+    }
     good = Header("tiny", "00112233aabbccdd", 16000, 320, 16000, 1, (1024,) * 8, 3200, 10)
     if field == "model":
         data = Header("xx", good.weights_hash, 16000, 320, 16000, 1, (1024,), 3200, 10).to_bytes()
@@ -461,6 +494,10 @@ def test_bad_models(run: Command, clip: Path, tmp_path: Path, model: Path) -> No
         (["-b", "100"], "below the lowest rate"),
         (["-b", "fast"], "give bits a second"),
         (["-b", "1k", "-n", "2"], "not both"),
+        (["-t", "1k"], "has no token prior"),
+        (["-t", "soon"], "give bits a second"),
+        (["--coding", "neural"], "no neural prior"),
+        (["--coding", "zip"], "choose from packed, context, neural"),
     ],
 )
 def test_bad_rates(run: Command, clip: Path, words: list[str], message: str) -> None:
