@@ -81,3 +81,17 @@ def test_codes_out_of_range_are_named(value: int) -> None:
     codes[0, 1, 2] = value
     with pytest.raises(WavelexError, match="t: codebook 1 has codes from"):
         check_codes(codes, (1024,) * 3, "t")
+
+
+def test_codes_that_no_codebook_has_are_not_written(tmp_path: Path) -> None:
+    for codes, words in ((np.full((1, 2, 3), 5000), "must be 0 to 1023"), (np.array([[[1], [-1], [4]]]), "without a gap")):
+        with pytest.raises(WavelexError, match=words):
+            tokens_of(codes).save(tmp_path / "a.wlx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_frames_of_varying_size_are_not_packed() -> None:
+    tokens = tokens_of(np.array([[[1, 2], [3, -1]]]))
+    assert tokens.varies and tokens.bitrate == 50 * 15
+    with pytest.raises(WavelexError, match="cannot be packed"):
+        tokens.to_bytes()

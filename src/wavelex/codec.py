@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from wavelex.audio import BLOCK_SECONDS, Audio, Resampler, as_samples
+from wavelex.bitstream.header import BLOCK_FRAMES
 from wavelex.bitstream.priors.base import Prior
 from wavelex.bitstream.priors.store import find_prior
 from wavelex.blocks import DecodedBlocks, EncodedBlocks, EncodingSession, Source, SourceReader, fit
@@ -143,13 +144,23 @@ class Codec(nn.Module):
         return self.describe(codes, opened.sample_rate, encoding.length)
 
     def encode_blocks(
-        self, source: SourceReader, codebooks: int, per_channel: bool, effort: int = DEFAULT_EFFORT, target: float | None = None
+        self,
+        source: SourceReader,
+        codebooks: int,
+        per_channel: bool,
+        effort: int = DEFAULT_EFFORT,
+        target: float | None = None,
+        coding: str | None = None,
+        block_frames: int = BLOCK_FRAMES,
     ) -> EncodedBlocks:
-        """The codes of an open source, to iterate over without holding all of it."""
+        """The codes of an open source, to iterate over without holding all of it (but with a `target`, which holds its latents).
+
+        `coding` and `block_frames` are those of the file that is to have the `target` size.
+        """
         chosen, streams = choose_effort(effort), source.channels if per_channel else 1
         session: EncodingSession
         if target is not None:
-            session = self._variable_encoder(codebooks, streams, chosen, target)
+            session = self._variable_encoder(codebooks, streams, chosen, target, coding, block_frames)
         elif chosen.synthesizes:
             refiner = make_refiner(self.quantizer, self.decoder, self.sample_rate, codebooks, chosen)
             session = RefiningEncoder(self.encoder, self.quantizer, refiner, streams)
@@ -157,17 +168,20 @@ class Codec(nn.Module):
             session = self.stream_encoder(codebooks, streams, effort)
         return EncodedBlocks(source, session, self.sample_rate, per_channel)
 
-    def _variable_encoder(self, codebooks: int, streams: int, effort: Effort, target: float) -> VariableEncoder:
+    def _variable_encoder(
+        self, codebooks: int, streams: int, effort: Effort, target: float, coding: str | None, block_frames: int
+    ) -> VariableEncoder:
         def wanted(frames: int) -> float:
             return target * streams * frames / self.frame_rate
 
         def measure(codes: np.ndarray) -> float:
             tokens = self.describe(codes, self.sample_rate, codes.shape[2] * self.hop_length)
-            # A little recording has room for a header only if its speech is not counted against it.
-            return 8.0 * (len(tokens.to_bytes()) - len(tokens.header().to_bytes()))
+            # Without the header, for which a short recording at a low rate would have no room.
+            return 8.0 * (len(tokens.to_bytes(coding, block_frames)) - len(tokens.header(coding).to_bytes()))
 
-        if choose_coding(self.weights_hash)[0] == "packed":
-            raise WavelexError(f"{self.name} has no token prior, which frames of varying size need; fit one with wavelex prior")
+        if "packed" in (coding, choose_coding(self.weights_hash, coding)[0]):
+            why = "cannot be packed" if coding == "packed" else f"need a token prior, which {self.name} has not; fit one with wavelex prior"
+            raise WavelexError(f"frames of varying size {why}")
         if not target > 0:
             raise WavelexError(f"{target:g} bit/s cannot be reached; give more than 0")
         refiner = make_refiner(self.quantizer, self.decoder, self.sample_rate, codebooks, effort)

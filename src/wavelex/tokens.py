@@ -102,18 +102,19 @@ class AudioTokens:
         with replacing(Path(path)) as temporary, temporary.open("w+b") as target:
             self._write(target, str(path), coding)
 
-    def to_bytes(self, coding: str | None = None) -> bytes:
-        """What `save` writes."""
+    def to_bytes(self, coding: str | None = None, block_frames: int = BLOCK_FRAMES) -> bytes:
+        """What `save` writes, in blocks of another size if need be."""
         target = io.BytesIO()
-        self._write(target, "tokens", coding)
+        self._write(target, "tokens", coding, block_frames)
         return target.getvalue()
 
-    def _write(self, target: BinaryIO, name: str, coding: str | None) -> None:
+    def _write(self, target: BinaryIO, name: str, coding: str | None, block_frames: int = BLOCK_FRAMES) -> None:
         if (self.codes[:, 0] == LOST).any():
             raise WavelexError(f"{name}: the tokens have lost frames, which a file cannot hold; decode them instead")
-        header = self.header(coding)
+        check_codes(self.codes, self.codebook_sizes, name)
+        header = self.header(coding, block_frames)
         if header.variable and header.coding == "packed":
-            raise WavelexError(f"{name}: frames of varying size need a token prior of {self.model}; fit one with wavelex prior")
+            raise WavelexError(f"{name}: frames of varying size cannot be packed; they need a token prior (see wavelex prior)")
         writer = Writer(target, header, name)
         writer.write(self.codes)
         writer.close(self.length)

@@ -494,10 +494,12 @@ def test_bad_models(run: Command, clip: Path, tmp_path: Path, model: Path) -> No
         (["-b", "100"], "below the lowest rate"),
         (["-b", "fast"], "give bits a second"),
         (["-b", "1k", "-n", "2"], "not both"),
-        (["-t", "1k"], "has no token prior"),
+        (["-t", "1k"], "need a token prior"),
         (["-t", "soon"], "give bits a second"),
         (["--coding", "neural"], "no neural prior"),
         (["--coding", "zip"], "choose from packed, context, neural"),
+        (["--packet", "5000"], "at most 4000 milliseconds"),
+        (["-t", "1k", "--coding", "packed"], "cannot be packed"),
     ],
 )
 def test_bad_rates(run: Command, clip: Path, words: list[str], message: str) -> None:

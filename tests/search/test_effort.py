@@ -66,3 +66,10 @@ def test_levels_that_do_not_exist_or_cannot_stream_are_refused() -> None:
         CODEC.stream_encoder(effort=STREAMING_EFFORT + 1)
     with pytest.raises(WavelexError, match="one clip at a time"):
         CODEC.encode_batch([voice(0.1)], effort=STREAMING_EFFORT + 1)
+
+
+def test_refinement_works_where_gradients_are_off() -> None:
+    samples = voice(0.5)
+    with torch.inference_mode():
+        inside = CODEC.encode(samples, effort=5)
+    assert np.array_equal(inside.codes, CODEC.encode(samples, effort=5).codes)

@@ -17,6 +17,7 @@ from wavelex.bitstream.priors.inputs import whole_vectors
 from wavelex.bitstream.priors.network import PriorNetwork
 from wavelex.bitstream.priors.neural import NeuralPrior
 from wavelex.bitstream.priors.store import register_beside, save_prior
+from wavelex.blocks import SourceReader
 from wavelex.codec import Codec
 from wavelex.errors import WavelexError
 from wavelex.search.varied import allocate, encode_varied, loudness_weights, prefix_errors
@@ -97,6 +98,16 @@ def test_rates_out_of_reach_give_the_nearest_there_is(codec: Codec) -> None:
     assert codec.encode(samples[:0], target=1000.0).codes.shape == (1, 8, 0)
     with pytest.raises(WavelexError, match="more than 0"):
         codec.encode(samples, target=0.0)
+
+
+def test_the_target_is_that_of_the_file_as_it_is_written(codec: Codec) -> None:
+    samples = voice(4.0, seed=2)
+    with SourceReader(samples, 16_000) as source:
+        blocks = codec.encode_blocks(source, 8, False, effort=0, target=2000.0, block_frames=4)
+        tokens = codec.describe(np.concatenate(list(blocks), axis=2), 16_000, len(samples))
+    assert 8 * len(tokens.to_bytes(block_frames=4)) / 4 == pytest.approx(2000, rel=0.1)
+    with SourceReader(samples, 16_000) as source, pytest.raises(WavelexError, match="cannot be packed"):
+        codec.encode_blocks(source, 8, False, target=2000.0, coding="packed")
 
 
 def test_without_a_prior_there_is_no_variable_rate(tiny: Codec) -> None:

@@ -18,7 +18,7 @@ from wavelex.hub import load, shipped_models
 from wavelex.search.effort import DEFAULT_EFFORT, choose_effort
 from wavelex.tokens import LOST, AudioTokens, choose_coding
 
-NOT_CODING = ("bench", "cli", "training", "objectives")
+NOT_CODING = ("bench", "cli", "training")
 """Parts of the package that cannot change what a codec gives."""
 
 

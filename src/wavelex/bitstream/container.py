@@ -14,16 +14,16 @@ from typing import BinaryIO
 import numpy as np
 
 from wavelex.bitstream.coding import BlockCoder, ModelledCoder, PackedCoder
-from wavelex.bitstream.header import Header, read_header, read_varint, varint
+from wavelex.bitstream.header import Header, check_header, read_header, read_varint, varint
 from wavelex.bitstream.packing import packed_size
 from wavelex.bitstream.priors.store import find_prior
 from wavelex.errors import WavelexError
 
-MOST_MISSING = 1_000_000
-"""Blocks; a header that promises more than that beyond the end of the file is not worth filling with silence."""
-SEARCHED_BYTES = 1 << 18
-SEARCHED_BLOCKS = 16
-"""How far, and among how many next blocks, an intact one is looked for after damage."""
+MOST_MISSING = 20_000_000
+"""Codes; a header that promises more than that beyond the end of the file is not worth filling with silence."""
+MOST_SEARCHED = 1_000_000
+"""Blocks that an intact one is recognised among after damage."""
+_WINDOW = 1 << 18
 _CRC = struct.Struct("<I")
 
 
@@ -53,6 +53,7 @@ class Writer:
     """Writes a header and then codes as they come. The target must be seekable: the lengths are filled in by `close`."""
 
     def __init__(self, target: BinaryIO, header: Header, name: str = "tokens") -> None:
+        check_header(header, name)
         self._target, self._header, self._coder = target, header, block_coder(header, name)
         self._held = np.zeros((header.streams, len(header.codebook_sizes), 0), np.int64)
         self._blocks = self._frames = 0
@@ -77,7 +78,7 @@ class Writer:
 
     def _write_block(self, codes: np.ndarray) -> None:
         payload = self._coder.encode(codes)
-        self._target.write(varint(len(payload)) + payload + _CRC.pack(_checksum(self._blocks, payload)))
+        self._target.write(varint(len(payload)) + payload + _CRC.pack(_checksum(self._blocks, payload, self._header.version)))
         self._blocks += 1
 
 
@@ -91,6 +92,7 @@ class Reader:
         self._source, self.name = source, name
         self.header = read_header(source, name)
         self._coder: BlockCoder | None = None
+        self._between = False
 
     def blocks(self) -> Iterator[tuple[int, np.ndarray | Damage]]:
         """Each block's number of frames with its codes, or with what is wrong with it."""
@@ -120,6 +122,8 @@ class Reader:
 
     def excess(self) -> str | None:
         """What is wrong after the last block, once all blocks are read."""
+        if self._between:
+            return "has bytes between its blocks; it was changed after writing"
         return "has bytes after its last block; it was changed after writing" if self._source.read(1) else None
 
     def describe(self, damage: Damage) -> str:
@@ -146,12 +150,12 @@ class Reader:
                 yield block, payload
                 block += 1
                 continue
-            if not source.read(1) and block and header.block_count - block > MOST_MISSING:
-                raise WavelexError(
-                    f"{self.name}: {header.block_count - block} of its {header.block_count} blocks are missing; copy it again"
-                )
-            found = self._find(begin, block + 1)
+            found = self._find(begin, block)
             intact, place = found if found else (header.block_count, None)
+            missing = (intact - block) * header.block_frames * header.streams * len(header.codebook_sizes)
+            if place is None and missing > MOST_MISSING:
+                raise WavelexError(f"{self.name}: {intact - block} of its {header.block_count} blocks are missing; copy it again")
+            self._between |= intact == block
             for lost in range(block, intact):
                 yield lost, Damage(lost, reason)
             block = intact
@@ -174,32 +178,36 @@ class Reader:
         data = self._source.read(size + _CRC.size)
         if len(data) < size + _CRC.size:
             return None, missing
-        if _CRC.unpack(data[size:])[0] != _checksum(block, data[:size]):
+        if _CRC.unpack(data[size:])[0] != _checksum(block, data[:size], header.version):
             return None, damaged
         return data[:size], ""
 
     def _find(self, begin: int, first: int) -> tuple[int, int] | None:
-        """The next intact block from `first` on, and where it starts, after `begin`."""
-        last = min(first + SEARCHED_BLOCKS, self.header.block_count)
-        if self.header.version == 1:
+        """The next intact block, `first` or one after it, and where it starts, from `begin` on."""
+        header = self.header
+        if header.version == 1:
             # All blocks have one size, so each is where it is whatever happened to those before.
-            size = packed_size(self.header.block_frames, self.header.streams, self.header.bits) + _CRC.size
-            return (first, begin + size) if first < self.header.block_count else None
-        self._source.seek(begin)
-        window = self._source.read(SEARCHED_BYTES)
-        for start in range(1, len(window)):
-            try:
-                size, raw = read_varint(_Bytes(window, start).read)
-            except (EOFError, ValueError):
-                continue
-            place = start + len(raw)
-            if size > self._largest() or place + size + _CRC.size > len(window):
-                continue
-            payload, expected = window[place : place + size], _CRC.unpack_from(window, place + size)[0]
-            for block in range(first, last):
-                if _checksum(block, payload) == expected:
-                    return block, begin + start
-        return None
+            size = packed_size(header.block_frames, header.streams, header.bits) + _CRC.size
+            return (first + 1, begin + size) if first + 1 < header.block_count else None
+        numbers = {_number_mark(block): block for block in range(first, min(header.block_count, first + MOST_SEARCHED))}
+        largest = self._largest() + _CRC.size + 5
+        while True:
+            self._source.seek(begin)
+            window = self._source.read(_WINDOW + largest)
+            for start in range(min(_WINDOW, len(window))):
+                try:
+                    size, raw = read_varint(_Bytes(window, start).read)
+                except (EOFError, ValueError):
+                    continue
+                place = start + len(raw)
+                if place + size + _CRC.size > len(window) or size > self._largest():
+                    continue
+                mark = _CRC.unpack_from(window, place + size)[0] ^ zlib.crc32(window[place : place + size])
+                if mark in numbers:
+                    return numbers[mark], begin + start
+            begin += _WINDOW
+            if len(window) <= _WINDOW:
+                return None
 
     def _largest(self) -> int:
         """Bytes that no block exceeds: an improbable code may cost more than its packed form, but never so much."""
@@ -215,6 +223,12 @@ class _Bytes:
         return self._data[self._place - count : self._place]
 
 
-def _checksum(block: int, payload: bytes) -> int:
+def _checksum(block: int, payload: bytes, version: int) -> int:
     # The block's number is part of what is checked, so that swapped blocks are noticed.
-    return zlib.crc32(payload, zlib.crc32(struct.pack("<Q", block)))
+    if version == 1:
+        return zlib.crc32(payload, zlib.crc32(struct.pack("<Q", block)))
+    return zlib.crc32(payload) ^ _number_mark(block)
+
+
+def _number_mark(block: int) -> int:
+    return zlib.crc32(struct.pack("<Q", block))

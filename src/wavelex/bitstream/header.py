@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from wavelex.errors import WavelexError
@@ -16,6 +16,8 @@ BLOCK_FRAMES = 200
 CODINGS = ("packed", "context", "neural")
 """How the codes of a block become bytes; a file names one by its place here."""
 HIGHEST_RATE = 1_000_000
+MOST_BLOCK_FRAMES = 1 << 16
+"""Of all streams together; a block is decoded at once, so this bounds what a reader needs."""
 _VARIABLE = 0x80
 _CRC = struct.Struct("<I")
 _V1 = struct.Struct("<8sIIIBBHQQ")
@@ -95,6 +97,12 @@ def read_varint(read: Callable[[int], bytes], most_bytes: int = 5) -> tuple[int,
         if byte[0] < 0x80:
             return sum((b & 0x7F) << 7 * i for i, b in enumerate(raw)), raw
     raise ValueError("a number of too many bytes")
+
+
+def check_header(header: Header, name: str) -> None:
+    """Raises WavelexError for what a reader would refuse; frames and length are not known yet when writing begins."""
+    if silly := _silly(replace(header, frames=0, length=0)):
+        raise WavelexError(f"{name}: a file cannot have {silly}")
 
 
 def read_header(source: BinaryIO, name: str) -> Header:
@@ -184,8 +192,10 @@ def _silly(header: Header) -> str | None:
         return "no codebooks"
     if not all(2 <= size <= 1 << 24 for size in header.codebook_sizes):
         return f"codebooks of {header.codebook_sizes} codes"
-    if header.streams > 255 or header.block_frames > 1 << 16:
+    if header.streams > 255 or header.streams * header.block_frames > MOST_BLOCK_FRAMES:
         return f"{header.streams} streams in blocks of {header.block_frames} frames"
+    if not header.model.isprintable():
+        return "a name that cannot be printed"
     if header.variable and header.coding == "packed":
         return "packed frames of varying size"
     expected = header.length * header.sample_rate / header.source_rate / header.hop_length

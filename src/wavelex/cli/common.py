@@ -29,7 +29,7 @@ BitrateText = Annotated[
     str | None, typer.Option("--bitrate", "-b", help="Instead of codebooks: bits a second a stream, e.g. 1500 or 1.5k.")
 ]
 Target = Annotated[
-    str | None, typer.Option("--target", "-t", help="Average bits a second to be written, e.g. 1.2k; frames take what they need.")
+    str | None, typer.Option("--target", "-t", help="Average bits a second a stream to be written, e.g. 1.2k; frames take what they need.")
 ]
 Effort = Annotated[
     int, typer.Option("--effort", "-e", min=0, max=len(LEVELS) - 1, help="How long to look for good codes: 0 fastest, 9 best.")

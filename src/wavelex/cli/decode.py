@@ -30,7 +30,7 @@ def decode(
     model: Annotated[str, typer.Option("--model", "-m", help="The model that encoded them.")] = DEFAULT_MODEL,
     codebooks: Codebooks = None,
     sample_rate: Annotated[int | None, typer.Option(help="Rate of the result; the recording's own unless given.")] = None,
-    salvage: Annotated[bool, typer.Option(help="Decode what is intact of a damaged file, with silence for the rest.")] = False,
+    salvage: Annotated[bool, typer.Option(help="Decode what is intact of a damaged file; the rest fades to silence.")] = False,
     as_json: Json = False,
 ) -> None:
     """Decode .wlx files to recordings of exactly the encoded length (NAME.decoded.wav unless --out says where)."""
@@ -95,5 +95,5 @@ def _write(target: Path | BinaryIO, blocks: DecodedBlocks, rate: int) -> None:
 
 
 def _tell(result: dict[str, Any]) -> str:
-    lost = f", {result['lost_seconds']:.2f} s of it lost and silent" if result["lost_seconds"] else ""
+    lost = f", {result['lost_seconds']:.2f} s of it lost" if result["lost_seconds"] else ""
     return f"{result['file']} -> {result['audio']}: {result['seconds']:.2f} s{lost}, {result['times_real_time']:.0f}x real time"

@@ -12,6 +12,7 @@ from typing import Annotated, Any, BinaryIO
 import numpy as np
 import typer
 
+from wavelex.bitstream.coding import COUNT_GROUP
 from wavelex.bitstream.container import Writer
 from wavelex.bitstream.header import BLOCK_FRAMES, Header
 from wavelex.blocks import EncodedBlocks, SourceReader
@@ -59,6 +60,10 @@ def encode(
     count = codec.choose_codebooks(codebooks, parse_bitrate(bitrate))
     choose_coding(codec.weights_hash, coding)
     frames = BLOCK_FRAMES if packet is None else max(1, round(packet / 1000 * codec.frame_rate))
+    if frames > BLOCK_FRAMES:
+        raise WavelexError(f"--packet {packet}: give at most {1000 * BLOCK_FRAMES / codec.frame_rate:.0f} milliseconds")
+    if target and frames % COUNT_GROUP:
+        frames += COUNT_GROUP - frames % COUNT_GROUP
     options = Options(count, effort, parse_bitrate(target, "--target"), per_channel, coding, frames)
     run_jobs(jobs, lambda job: encode_file(codec, job, options), _tell, as_json)
 
@@ -117,7 +122,11 @@ def spooled(stream: BinaryIO | None) -> BinaryIO:
 
 
 def _write(codec: Codec, source: SourceReader, target: BinaryIO, options: Options) -> EncodedBlocks:
-    encoding = codec.encode_blocks(source, options.codebooks, options.per_channel, options.effort, options.target)
+    encoding = codec.encode_blocks(
+        source, options.codebooks, options.per_channel, options.effort, options.target, options.coding, options.block_frames
+    )
+        source, options.codebooks, options.per_channel, options.effort, options.target, options.coding, options.block_frames
+    )
     writer: Writer | None = None
     for codes in encoding:
         writer = writer or Writer(target, _header(codec, codes, source.sample_rate, options), source.name)

@@ -15,6 +15,8 @@ from wavelex.errors import WavelexError
 from wavelex.files import open_to_read
 from wavelex.hub import DEFAULT_MODEL, load
 
+MOST_TOLD = 20
+
 
 def info(
     target: Annotated[str, typer.Argument(help="A .wlx file, or a model: shipped name, checkpoint or run folder.")] = DEFAULT_MODEL,
@@ -35,7 +37,7 @@ def describe_file(path: Path) -> dict[str, Any]:
     """The header in words and the state of every block."""
     with open_to_read(path, "a .wlx file") as source:
         reader = Reader(source, str(path))
-        damaged = [reader.describe(damage) for _, damage in reader.check() if damage]
+        damaged = _told([reader.describe(damage) for _, damage in reader.check() if damage])
         damaged += filter(None, [reader.excess()])
     header = reader.header
     seconds = header.length / header.source_rate
@@ -58,6 +60,11 @@ def describe_file(path: Path) -> dict[str, Any]:
         "bits_per_second": 8 * size / seconds if seconds else 0.0,
         "damage": damaged,
     }
+
+
+def _told(damages: list[str]) -> list[str]:
+    """All of a few, the first of many."""
+    return damages if len(damages) <= MOST_TOLD else [*damages[:MOST_TOLD], f"and {len(damages) - MOST_TOLD} more blocks"]
 
 
 def describe_model(name: str) -> dict[str, Any]:

@@ -24,6 +24,8 @@ from wavelex.search.effort import DEFAULT_EFFORT
 from wavelex.training.data import PackedAudio
 from wavelex.training.prior import PriorSettings, PriorTrainer, classes_of, collect_codes
 
+MOST_HIDDEN = 256
+
 
 def prior(
     weights: Annotated[Path, typer.Argument(help="The codec's checkpoint; the priors are written beside it.")],
@@ -46,6 +48,11 @@ def prior(
     begun = load_prior(init)[2] if init else None
     if begun is not None and not isinstance(begun, NeuralPrior):
         raise WavelexError(f"{init}: is a {begun.kind} prior; --init takes a neural one")
+    if begun is not None and (begun.sizes, begun.dim) != (tuple(codec.quantizer.codebook_sizes), vectors.shape[2]):
+        raise WavelexError(f"{init}: is for {list(begun.sizes)} codes of {begun.dim} numbers, which {weights} has not; leave --init away")
+    # Wider layers could have sums that float32 does not hold exactly.
+    if hidden > MOST_HIDDEN:
+        raise WavelexError(f"--hidden {hidden}: give at most {MOST_HIDDEN}")
     try:
         cache.mkdir(parents=True, exist_ok=True)
     except OSError as error:

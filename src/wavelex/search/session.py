@@ -62,10 +62,13 @@ class RefiningEncoder:
         self._begin()
         return codes
 
+    @torch.inference_mode(False)
     @torch.no_grad()
     def _settle(self, count: int, seen: int) -> np.ndarray:
         counts = None if self._counts is None else self._counts[:, self._settled : self._settled + seen]
-        found = self._refiner.refine(self._samples[:, : seen * self._hop], self._latents[:, :, :seen], self._past, counts)
+        found = self._refiner.refine(
+            self._samples[:, : seen * self._hop].clone(), self._latents[:, :, :seen].clone(), self._past.clone(), counts
+        )
         codes = found[:, :, :count]
         self._past = torch.cat([self._past, self._quantizer.decode(codes)], dim=2)[:, :, -BEHIND:]
         self._samples, self._latents = self._samples[:, count * self._hop :], self._latents[:, :, count:]
@@ -78,5 +81,7 @@ class RefiningEncoder:
 
 def make_refiner(quantizer: Quantizer, decoder: Decoder, sample_rate: int, codebooks: int, effort: Effort) -> Refiner:
     """With the objective that codecs are trained with."""
-    objective = Reconstruction(sample_rate, ReconstructionWeights()).to(next(decoder.parameters()).device)
+    # What is made in inference mode could take no part in a gradient.
+    with torch.inference_mode(False):
+        objective = Reconstruction(sample_rate, ReconstructionWeights()).to(next(decoder.parameters()).device)
     return Refiner(quantizer, decoder, objective, codebooks, effort)

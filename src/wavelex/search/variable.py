@@ -50,7 +50,8 @@ class VariableEncoder:
     def flush(self) -> np.ndarray:
         """All codes (streams, codebooks, frames), -1 where a frame has fewer."""
         latents = torch.cat([*self._latents, self._stream.flush()], dim=2)
-        samples = np.concatenate(self._samples, axis=1) if self._samples else np.zeros((self.streams, 0), np.float32)
+        chunks = self._samples
+        samples = np.concatenate(chunks, axis=1) if chunks else np.zeros((self.streams, 0), np.float32)
         self._samples, self._latents = [], []
         frames = latents.shape[2]
         if not frames:
@@ -62,7 +63,7 @@ class VariableEncoder:
         effort: Effort = self._refiner.effort
         if effort.synthesizes:
             session = RefiningEncoder(self._encoder, self._quantizer, self._refiner, self.streams, counts)
-            return np.concatenate([session.push(samples), session.flush()], axis=2)
+            return np.concatenate([*map(session.push, chunks), session.flush()], axis=2)
         rows = zip(latents.split(1), counts, strict=True)  # type: ignore[no-untyped-call]
         found = [encode_varied(self._quantizer, row, count, self.codebooks, effort.beams) for row, count in rows]
         return torch.cat(found).cpu().numpy()

@@ -33,14 +33,17 @@ class PriorSettings:
     learning_rate: float = 2e-3
     weight_decay: float = 0.02
     prefix_odds: tuple[float, ...] = (0.12, 0.12, 0.04, 0.14, 0.04, 0.04, 0.04, 0.46)
-    """Chance that a clip comes with 1, 2, ... codebooks."""
+    """Chance that a clip comes with 1, 2, ... codebooks; repeated for a codec with more."""
     varied: float = 0.2
     """Share of clips whose number of codebooks changes from frame to frame."""
     seed: int = 0
 
 
 def collect_codes(codec: Codec, audio: PackedAudio, turns: int, effort: int, progress: Callable[[int, int], None]) -> np.ndarray:
-    """Codes (clips, codebooks, frames) int16 of all recordings `turns` times: as they are, then at other gains and offsets."""
+    """Codes (clips, codebooks, frames) int16 of the recordings `turns` times: as they are, then at other gains and offsets.
+
+    In whole batches: up to 160 s at the end are left out.
+    """
     length = CLIP_SECONDS * codec.sample_rate
     rng = np.random.default_rng(0)
     found = []
@@ -104,7 +107,7 @@ class PriorTrainer:
     def _batch(self, rng: np.random.Generator) -> np.ndarray:
         settings = self.settings
         codebooks = self.codes.shape[1]
-        odds = np.array(settings.prefix_odds[:codebooks]) / sum(settings.prefix_odds[:codebooks])
+        odds = np.resize(settings.prefix_odds, codebooks) / np.resize(settings.prefix_odds, codebooks).sum()
         lanes = np.zeros((settings.batch, codebooks, LANE_FRAMES), np.int64)
         for lane in lanes:
             start = int(rng.integers(0, self.codes.shape[2] - LANE_FRAMES + 1))

@@ -16,6 +16,8 @@ from wavelex.bitstream.priors.inputs import FLAGS, INPUT_SCALE, PAST, SIGNED, al
 from wavelex.bitstream.priors.network import HIDDEN_SCALE, UNSIGNED, WEIGHT_SCALE, PriorNetwork
 from wavelex.bitstream.range_coder import TOTAL
 
+EXACT = 1 << 24
+"""Whole numbers below this are held exactly by float32."""
 LOGIT_STEPS = 16
 """A nat."""
 _WEIGHTS_TOP = 20
@@ -48,7 +50,7 @@ class NeuralPrior:
             "out_bias": _whole(values["out_bias"], HIDDEN_SCALE * WEIGHT_SCALE, 2**22),
         }
         prior = cls({"vectors": vectors, **small, **{name: value.astype(np.int32) for name, value in biases.items()}})
-        if prior.largest_sum() >= 2**24:
+        if prior.largest_sum() >= EXACT:
             raise ValueError(f"sums of up to {prior.largest_sum()} are not exact in float32; train with smaller weights")
         return prior
 

@@ -14,7 +14,7 @@ from safetensors.numpy import save_file
 
 from wavelex.bitstream.priors.base import Prior
 from wavelex.bitstream.priors.context import ContextPrior
-from wavelex.bitstream.priors.neural import NeuralPrior
+from wavelex.bitstream.priors.neural import EXACT, NeuralPrior
 from wavelex.errors import WavelexError
 from wavelex.files import replacing
 
@@ -51,8 +51,14 @@ def load_prior(path: Path) -> tuple[str, str, Prior]:
         raise WavelexError(f"{path}: not a token prior, or damaged; copy it again") from error
     if header.get("format") != FORMAT or header.get("kind") not in KINDS:
         raise WavelexError(f"{path}: not a token prior of this version ({header.get('format', 'no format given')})")
-    name = prior_hash(header["kind"], header["weights"], tensors)
-    return name, header["weights"], KINDS[header["kind"]](tensors)
+    try:
+        made = KINDS[header["kind"]](tensors)
+        name = prior_hash(header["kind"], header["weights"], tensors)
+    except (KeyError, IndexError, ValueError) as error:
+        raise WavelexError(f"{path}: not a whole token prior ({error}); fit it again") from error
+    if isinstance(made, NeuralPrior) and made.largest_sum() >= EXACT:
+        raise WavelexError(f"{path}: its sums are not exact on every machine; fit it again with fewer hidden values")
+    return name, header["weights"], made
 
 
 def register_beside(weights: Path, weights_hash: str) -> None:
