@@ -125,8 +125,6 @@ def _write(codec: Codec, source: SourceReader, target: BinaryIO, options: Option
     encoding = codec.encode_blocks(
         source, options.codebooks, options.per_channel, options.effort, options.target, options.coding, options.block_frames
     )
-        source, options.codebooks, options.per_channel, options.effort, options.target, options.coding, options.block_frames
-    )
     writer: Writer | None = None
     for codes in encoding:
         writer = writer or Writer(target, _header(codec, codes, source.sample_rate, options), source.name)
