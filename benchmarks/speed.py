@@ -1,6 +1,6 @@
 """Encode and decode of a 10 s clip on one thread, beside transformers' EncodecModel in the same run.
 
-    python benchmarks/speed.py [--runs 15] [--model speech-16k]
+    python benchmarks/speed.py [--runs 15] [--model speech-16k] [--effort 0]
 
 The two take turns, so that a noisy machine slows both; EnCodec has random weights (24 kHz, 6 kbit/s).
 """
@@ -25,6 +25,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=15)
     parser.add_argument("--model", default="speech-16k")
+    parser.add_argument("--effort", type=int, default=0)
     options = parser.parse_args()
     torch.set_num_threads(1)
     codec = wavelex.load(options.model)
@@ -34,7 +35,7 @@ def main() -> None:
     theirs = torch.from_numpy(spoken[: SECONDS * 24_000])[None, None]
 
     def run_ours() -> None:
-        codec.decode(codec.encode(ours))
+        codec.decode(codec.encode(ours, effort=options.effort))
 
     def run_theirs() -> None:
         with torch.inference_mode():
@@ -47,7 +48,7 @@ def main() -> None:
         peer.append(timed(run_theirs))
     ratios = np.array(peer) / np.array(mine)
     parameters = sum(p.numel() for p in codec.parameters())
-    print(f"{codec.name}, {parameters / 1e6:.2f} M parameters and {codec.codebooks} codebooks, encode + decode of {SECONDS} s, one thread")
+    print(f"{codec.name}, {parameters / 1e6:.2f} M parameters and {codec.codebooks} codebooks, effort {options.effort}, encode + decode of {SECONDS} s, one thread")
     for name, times in (("wavelex", mine), ("EnCodec 24 kHz, 6 kbit/s", peer)):
         low, middle, high = np.percentile(times, [0, 50, 100])
         speeds = ", ".join(f"{word} {SECONDS / value:.0f}x" for word, value in (("best", low), ("worst", high)))

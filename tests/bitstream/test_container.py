@@ -219,7 +219,7 @@ def test_the_layout_is_the_documented_one() -> None:
     codes = np.array([[[5, 6], [1023, 0], [7, 499]]])
     bits = "".join(f"{v:0{w}b}" for frame in codes[0].T for v, w in zip(frame, (10, 10, 9), strict=True))
     payload = int(bits.ljust(64, "0"), 2).to_bytes(8, "big")
-    block = bytes([8]) + payload + struct.pack("<I", zlib.crc32(payload) ^ zlib.crc32(bytes(8)))
+    block = bytes([16]) + payload + struct.pack("<I", zlib.crc32(payload) ^ zlib.crc32(bytes(8)))
     assert written(codes).endswith(block)
     header = Header("tiny", "0011223344556677", 16000, 320, 44100, 1, SIZES, 2 * SAMPLES_A_FRAME, 2)
     assert written(codes) == header.to_bytes() + block

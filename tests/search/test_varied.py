@@ -113,3 +113,10 @@ def test_the_target_is_that_of_the_file_as_it_is_written(codec: Codec) -> None:
 def test_without_a_prior_there_is_no_variable_rate(tiny: Codec) -> None:
     with pytest.raises(WavelexError, match="token prior"):
         tiny.encode(voice(0.2), target=1000.0)
+
+
+def test_what_the_prior_knows_nothing_of_costs_no_more_than_without_one(codec: Codec) -> None:
+    codes = np.random.default_rng(0).integers(0, 1024, (1, 8, 450))
+    tokens = codec.describe(codes, 16_000, 450 * 320)
+    assert len(tokens.to_bytes("neural")) <= len(tokens.to_bytes("packed"))
+    assert np.array_equal(AudioTokens.from_bytes(tokens.to_bytes("neural")).codes, codes)

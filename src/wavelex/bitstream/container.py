@@ -77,8 +77,11 @@ class Writer:
         self._target.seek(end)
 
     def _write_block(self, codes: np.ndarray) -> None:
-        payload = self._coder.encode(codes)
-        self._target.write(varint(len(payload)) + payload + _CRC.pack(_checksum(self._blocks, payload, self._header.version)))
+        payload, packed = self._coder.encode(codes), False
+        # A prior that knows nothing of this kind of sound must not cost more than no prior.
+        if not self._header.variable and packed_size(codes.shape[2], codes.shape[0], self._header.bits) < len(payload):
+            payload, packed = PackedCoder(tuple(self._header.bits)).encode(codes), True
+        self._target.write(varint(len(payload) << 1 | packed) + payload + _CRC.pack(_checksum(self._blocks, payload, self._header.version)))
         self._blocks += 1
 
 
@@ -98,12 +101,12 @@ class Reader:
         """Each block's number of frames with its codes, or with what is wrong with it."""
         for block, payload in self._payloads():
             frames = self.header.frames_in(block)
-            yield frames, payload if isinstance(payload, Damage) else self._decode(block, payload, frames)
+            yield frames, payload if isinstance(payload, Damage) else self._decode(block, *payload, frames)
 
     def check(self) -> Iterator[tuple[int, Damage | None]]:
         """Each block's size in bytes and what is wrong with it, without decoding it."""
         for _, payload in self._payloads():
-            yield (0, payload) if isinstance(payload, Damage) else (len(payload), None)
+            yield (0, payload) if isinstance(payload, Damage) else (len(payload[0]), None)
 
     def codes(self, salvage: bool = False) -> Iterator[np.ndarray]:
         """Codes (streams, codebooks, frames) block by block; lost blocks are -1 when salvaging.
@@ -132,15 +135,16 @@ class Reader:
         start, end = self.header.seconds_at(first), self.header.seconds_at(first + self.header.frames_in(damage.block))
         return f"block {damage.block + 1} of {self.header.block_count} ({start:.1f} to {end:.1f} s) is {damage.reason}"
 
-    def _decode(self, block: int, payload: bytes, frames: int) -> np.ndarray | Damage:
+    def _decode(self, block: int, payload: bytes, packed: bool, frames: int) -> np.ndarray | Damage:
         self._coder = self._coder or block_coder(self.header, self.name)
+        coder = PackedCoder(tuple(self.header.bits)) if packed else self._coder
         try:
-            return self._coder.decode(payload, self.header.streams, frames)
+            return coder.decode(payload, self.header.streams, frames)
         except ValueError as error:
             return Damage(block, f"not decodable ({error})")
 
-    def _payloads(self) -> Iterator[tuple[int, bytes | Damage]]:
-        """Each block's number with its bytes, if they are intact."""
+    def _payloads(self) -> Iterator[tuple[int, tuple[bytes, bool] | Damage]]:
+        """Each block's number with its bytes and whether they are packed, if they are intact."""
         header, source = self.header, self._source
         block = 0
         while block < header.block_count:
@@ -161,14 +165,15 @@ class Reader:
             block = intact
             source.seek(0, 2) if place is None else source.seek(place)
 
-    def _read_payload(self, block: int) -> tuple[bytes | None, str]:
+    def _read_payload(self, block: int) -> tuple[tuple[bytes, bool] | None, str]:
         missing, damaged = "missing: the file ends before it", "damaged: its checksum does not match"
         header = self.header
+        packed = True
         if header.version == 1:
             size = packed_size(header.frames_in(block), header.streams, header.bits)
         else:
             try:
-                size, _ = read_varint(self._source.read)
+                size, packed = _size(read_varint(self._source.read)[0])
             except EOFError:
                 return None, missing
             except ValueError:
@@ -180,7 +185,7 @@ class Reader:
             return None, missing
         if _CRC.unpack(data[size:])[0] != _checksum(block, data[:size], header.version):
             return None, damaged
-        return data[:size], ""
+        return (data[:size], packed), ""
 
     def _find(self, begin: int, first: int) -> tuple[int, int] | None:
         """The next intact block, `first` or one after it, and where it starts, from `begin` on."""
@@ -196,10 +201,10 @@ class Reader:
             window = self._source.read(_WINDOW + largest)
             for start in range(min(_WINDOW, len(window))):
                 try:
-                    size, raw = read_varint(_Bytes(window, start).read)
+                    number, raw = read_varint(_Bytes(window, start).read)
                 except (EOFError, ValueError):
                     continue
-                place = start + len(raw)
+                place, size = start + len(raw), _size(number)[0]
                 if place + size + _CRC.size > len(window) or size > self._largest():
                     continue
                 mark = _CRC.unpack_from(window, place + size)[0] ^ zlib.crc32(window[place : place + size])
@@ -221,6 +226,11 @@ class _Bytes:
     def read(self, count: int) -> bytes:
         self._place += count
         return self._data[self._place - count : self._place]
+
+
+def _size(number: int) -> tuple[int, bool]:
+    """A block's bytes, and whether they are packed whatever the file's coding."""
+    return number >> 1, bool(number & 1)
 
 
 def _checksum(block: int, payload: bytes, version: int) -> int:
