@@ -91,7 +91,7 @@ def test_a_whole_run_then_the_same_from_the_cache_then_the_gate(bench: Bench, cl
     rows = {(row["kind"], row["system"], row["column"]): row for row in results["summary"]}
     assert rows["speech", "original", "stoi"]["mean"] == pytest.approx(1) and rows["speech", "original", "mel"]["mean"] == 0
     assert rows["speech", "folder:b", "kbps"]["mean"] == 2.5 and rows["speech", "speech-16k@1", "tokens"]["mean"] == pytest.approx(50)
-    assert rows["speech", "speech-16k@8", "file_kbps"]["mean"] > rows["speech", "speech-16k@8", "kbps"]["mean"] == 4
+    assert rows["speech", "speech-16k@8", "file_kbps"]["mean"] > rows["speech", "speech-16k@8", "kbps"]["mean"] > 2.5
     assert ("sound", "speech-16k@8", "stoi") not in rows
     assert sum("STOI cannot score" in reason for e in results["entries"] for reason in e["refusals"].values()) == 4
     assert (
