@@ -28,7 +28,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     codec = wavelex.load(options.model)
-    paths = list_recordings(options.folder)
+    paths = [recording.path for recording in list_recordings(options.folder)]
     paths = [paths[i] for i in np.linspace(0, len(paths) - 1, min(options.clips, len(paths))).astype(int)]
     differing = codes = 0
     worst = 0.0
