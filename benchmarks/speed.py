@@ -48,7 +48,8 @@ def main() -> None:
         peer.append(timed(run_theirs))
     ratios = np.array(peer) / np.array(mine)
     parameters = sum(p.numel() for p in codec.parameters())
-    print(f"{codec.name}, {parameters / 1e6:.2f} M parameters and {codec.codebooks} codebooks, effort {options.effort}, encode + decode of {SECONDS} s, one thread")
+    told = f"{codec.name}, {parameters / 1e6:.2f} M parameters and {codec.codebooks} codebooks, effort {options.effort}"
+    print(f"{told}, encode + decode of {SECONDS} s, one thread")
     for name, times in (("wavelex", mine), ("EnCodec 24 kHz, 6 kbit/s", peer)):
         low, middle, high = np.percentile(times, [0, 50, 100])
         speeds = ", ".join(f"{word} {SECONDS / value:.0f}x" for word, value in (("best", low), ("worst", high)))
