@@ -37,7 +37,7 @@ class NeuralPrior:
         self.sizes = tuple(len(table) for table in self._vectors)
         self.dim = int(self._vectors.shape[2])
         self._float = {name: value.astype(np.float32) for name, value in tensors.items() if name != "vectors"}
-        self.hidden = int(self._vectors.shape[0] and tensors["second"].shape[1])
+        self.hidden = int(tensors["second"].shape[1])
 
     @classmethod
     def of(cls, network: PriorNetwork, vectors: np.ndarray) -> NeuralPrior:
