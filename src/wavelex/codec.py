@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,7 +20,8 @@ from wavelex.decoders.base import Decoder
 from wavelex.encoders.base import Encoder
 from wavelex.errors import WavelexError
 from wavelex.quantizers.base import Quantized, Quantizer
-from wavelex.search.effort import DEFAULT_EFFORT, STREAMING_EFFORT, Effort, choose_effort
+from wavelex.search.codes import make_search
+from wavelex.search.effort import DEFAULT_EFFORT, STREAMING_EFFORT, choose_effort
 from wavelex.search.session import RefiningEncoder, make_refiner
 from wavelex.search.variable import VariableEncoder
 from wavelex.sessions import StreamDecoder, StreamEncoder, arrived
@@ -103,7 +104,8 @@ class Codec(nn.Module):
         chosen = choose_effort(effort)
         if chosen.synthesizes:
             raise WavelexError(f"effort {effort} waits for later samples; a stream takes 0 to {STREAMING_EFFORT}")
-        return StreamEncoder(self.encoder, self.quantizer, self.choose_codebooks(codebooks, None), streams, chosen.beams)
+        search = make_search(self.quantizer, self._prior(), self.choose_codebooks(codebooks, None), chosen)
+        return StreamEncoder(self.encoder, search, streams)
 
     def stream_decoder(self, streams: int = 1, conceal: bool = True) -> StreamDecoder:
         """A session that takes codes in chunks of any size and gives samples when they are ready.
@@ -112,9 +114,9 @@ class Codec(nn.Module):
         """
         return StreamDecoder(self.quantizer, self.decoder, streams, self._prior() if conceal else None)
 
-    def _prior(self) -> Prior | None:
-        """The strongest token prior for these weights."""
-        coding, name = choose_coding(self.weights_hash)
+    def _prior(self, wished: str | None = None) -> Prior | None:
+        """The token prior for these weights that a coding means, the strongest unless given."""
+        coding, name = choose_coding(self.weights_hash, wished)
         return None if coding == "packed" else find_prior(name)
 
     def encode(
@@ -158,19 +160,23 @@ class Codec(nn.Module):
         `coding` and `block_frames` are those of the file that is to have the `target` size.
         """
         chosen, streams = choose_effort(effort), source.channels if per_channel else 1
+        search = make_search(self.quantizer, self._prior(coding), codebooks, chosen, block_frames)
+        refiner = make_refiner(self.quantizer, self.decoder, self.sample_rate, search, chosen) if chosen.synthesizes else None
         session: EncodingSession
         if target is not None:
-            session = self._variable_encoder(codebooks, streams, chosen, target, coding, block_frames)
-        elif chosen.synthesizes:
-            refiner = make_refiner(self.quantizer, self.decoder, self.sample_rate, codebooks, chosen)
+            wanted, measure = self._budget(target, streams, coding, block_frames)
+            session = VariableEncoder(self.encoder, self.quantizer, search, refiner, wanted, measure, streams)
+        elif refiner:
             session = RefiningEncoder(self.encoder, self.quantizer, refiner, streams)
         else:
-            session = self.stream_encoder(codebooks, streams, effort)
+            session = StreamEncoder(self.encoder, search, streams)
         return EncodedBlocks(source, session, self.sample_rate, per_channel)
 
-    def _variable_encoder(
-        self, codebooks: int, streams: int, effort: Effort, target: float, coding: str | None, block_frames: int
-    ) -> VariableEncoder:
+    def _budget(
+        self, target: float, streams: int, coding: str | None, block_frames: int
+    ) -> tuple[Callable[[int], float], Callable[[np.ndarray], float]]:
+        """Bits that so many frames may have for a `target`, and bits that some codes take."""
+
         def wanted(frames: int) -> float:
             return target * streams * frames / self.frame_rate
 
@@ -184,8 +190,7 @@ class Codec(nn.Module):
             raise WavelexError(f"frames of varying size {why}")
         if not target > 0:
             raise WavelexError(f"{target:g} bit/s cannot be reached; give more than 0")
-        refiner = make_refiner(self.quantizer, self.decoder, self.sample_rate, codebooks, effort)
-        return VariableEncoder(self.encoder, self.quantizer, refiner, wanted, measure, streams)
+        return wanted, measure
 
     def decode_blocks(self, pieces: Iterator[np.ndarray], tokens: AudioTokens, rate: int, conceal: bool = True) -> DecodedBlocks:
         """The samples at `rate` of pieces of the codes that `tokens` describes, to iterate over without holding all of them."""
@@ -209,7 +214,8 @@ class Codec(nn.Module):
         for row, clip in zip(padded, clips, strict=True):
             row[0, : len(clip)] = as_samples(clip)[0]
         with torch.inference_mode():
-            codes = self.quantizer.encode(self.latents(torch.from_numpy(padded).to(self._device)), count, chosen.beams).cpu().numpy()
+            latents = self.latents(torch.from_numpy(padded).to(self._device))
+            codes = make_search(self.quantizer, self._prior(), count, chosen).choose(latents).cpu().numpy()
         return [
             self.describe(c[None, :, : -(-len(x) // self.hop_length)], self.sample_rate, len(x)) for c, x in zip(codes, clips, strict=True)
         ]

@@ -92,7 +92,7 @@ class Concealer:
 
     def _vectors_of(self, book: int) -> Tensor:
         if not self._vectors:
-            self._vectors = [_vectors(self._quantizer, each) for each in range(self._books)]
+            self._vectors = [self._quantizer.code_vectors(each) for each in range(self._books)]
         return self._vectors[book]
 
 
@@ -103,12 +103,3 @@ def _hear(session: PriorSession, codes: np.ndarray) -> None:
         if len(there):
             session.decoded(book, there, codes[there, book])
     session.next_frame()
-
-
-def _vectors(quantizer: Quantizer, book: int) -> Tensor:
-    """What each code of a codebook adds to the latents: (size, dim)."""
-    size = quantizer.codebook_sizes[book]
-    codes = torch.full((1, book + 1, size), LOST)
-    codes[0, book] = torch.arange(size)
-    vectors: Tensor = quantizer.decode(codes.to(next(quantizer.buffers()).device))[0].T
-    return vectors

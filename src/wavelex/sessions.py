@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -15,6 +15,16 @@ from wavelex.encoders.base import Encoder
 from wavelex.errors import WavelexError
 from wavelex.quantizers.base import Quantizer
 from wavelex.tokens import LOST, check_codes
+
+
+class CodeSearch(Protocol):
+    """Chooses the codes of running latents, those of every frame at once; see `wavelex.search`."""
+
+    codebooks: int
+
+    def begin(self) -> None: ...
+
+    def choose(self, latents: torch.Tensor, counts: torch.Tensor | None = None) -> torch.Tensor: ...
 
 
 class LatentStream:
@@ -61,10 +71,10 @@ class LatentStream:
 class StreamEncoder:
     """Samples in, codes out when ready. Chunks of any size give the codes of the whole signal."""
 
-    def __init__(self, encoder: Encoder, quantizer: Quantizer, codebooks: int, streams: int = 1, beams: Sequence[int] = (1,)) -> None:
+    def __init__(self, encoder: Encoder, search: CodeSearch, streams: int = 1) -> None:
         self.streams = streams
         self._stream = LatentStream(encoder, streams)
-        self._quantizer, self._codebooks, self._beams = quantizer, codebooks, tuple(beams)
+        self._search = search
 
     def push(self, samples: np.ndarray) -> np.ndarray:
         """Samples (n,) or (streams, n), float or int16, at the codec's rate -> codes (streams, codebooks, frames ready).
@@ -75,11 +85,13 @@ class StreamEncoder:
 
     def flush(self) -> np.ndarray:
         """End of the signal: the codes still waiting for look-ahead. The session then begins anew."""
-        return self._codes(self._stream.flush())
+        codes = self._codes(self._stream.flush())
+        self._search.begin()
+        return codes
 
     @torch.inference_mode()
     def _codes(self, latents: torch.Tensor) -> np.ndarray:
-        return self._quantizer.encode(latents, self._codebooks, self._beams).cpu().numpy()
+        return self._search.choose(latents).cpu().numpy()
 
 
 class StreamDecoder:

@@ -105,8 +105,8 @@ def test_ways_of_encoding_all_decode_to_the_same_length(run: Command, tmp_path: 
         sizes[name], codes[name] = coded.stat().st_size, AudioTokens.load(coded).codes
     # Spoken by a machine, which no prior has heard: no coding costs more than the plain one.
     assert max(sizes["default"], sizes["context"]) <= sizes["packed"] + 4 and sizes["default"] < sizes["packets"]
-    for name in ("packed", "context", "packets"):
-        assert np.array_equal(codes[name], codes["default"])
+    # Only the neural prior says what codes cost, and so has codes chosen by that.
+    assert np.array_equal(codes["packed"], codes["context"]) and codes["packed"].shape == codes["default"].shape
     assert 8 * sizes["varied"] / spoken.seconds == pytest.approx(1200, rel=0.25)
     told = json.loads(run("info", tmp_path / "varied.wlx", "--json").out)
     assert told["varying_codebooks"] and told["coding"] == "neural" and told["version"] == 2

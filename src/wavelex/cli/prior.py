@@ -85,10 +85,7 @@ def _vectors(codec: Codec, weights: Path) -> np.ndarray:
     sizes = codec.quantizer.codebook_sizes
     if len(set(sizes)) != 1:
         raise WavelexError(f"{weights}: has codebooks of different sizes, {sizes}; priors are for codebooks of one size")
-    codes = torch.full((len(sizes), len(sizes), sizes[0]), -1)
-    codes[torch.arange(len(sizes)), torch.arange(len(sizes))] = torch.arange(sizes[0])
-    with torch.no_grad():
-        found: np.ndarray = codec.quantizer.decode(codes).transpose(1, 2).numpy()
+    found: np.ndarray = torch.stack([codec.quantizer.code_vectors(book) for book in range(len(sizes))]).numpy()
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 
@@ -38,6 +39,15 @@ class Quantizer(nn.Module):
     def decode(self, codes: Tensor) -> Tensor:
         """The latents that `forward` gives in eval mode; a code of -1 adds nothing."""
         raise NotImplementedError
+
+    @torch.no_grad()
+    def code_vectors(self, book: int) -> Tensor:
+        """What each code of a codebook adds to the latents: (size, dim)."""
+        size = self.codebook_sizes[book]
+        codes = torch.full((1, book + 1, size), -1)
+        codes[0, book] = torch.arange(size)
+        some = next(iter(self.state_dict().values()))
+        return self.decode(codes.to(some.device))[0].T
 
     @property
     def started(self) -> bool:

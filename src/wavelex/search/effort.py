@@ -12,11 +12,13 @@ class Effort:
     """What a level does. Each one does all that the level below does and keeps what is better."""
 
     beams: tuple[int, ...]
-    """Widths of the beams over the residual codebooks; the nearest of what they find is taken, frame by frame."""
+    """Widths of the beams over the residual codebooks where bits are not looked at; the nearest of what they find is taken."""
+    thrifty: tuple[int, ...] = ()
+    """Widths of the beams that weigh nearness against bits, where there is a neural prior to tell them."""
     steps: tuple[float, ...] = ()
     """Lengths to try along the gradient of a perceptual loss, each judged through the decoder."""
-    iterations: int = 0
-    """Refinements of the latents by gradient through quantizer and decoder."""
+    rounds: tuple[int, ...] = ()
+    """Refinements of the latents by gradient through quantizer and decoder, counted at each point where codes are chosen."""
 
     @property
     def synthesizes(self) -> bool:
@@ -25,13 +27,18 @@ class Effort:
 
 
 _BEAMS = (1, 4, 8, 16)
+_THRIFTY = (4, 8)
 _STEPS = (0.05, 0.1, 0.2)
+_ROUNDS = (5, 10, 20, 40, 80)
 LEVELS = (
-    *(Effort(_BEAMS[: level + 1]) for level in range(len(_BEAMS))),
-    *(Effort(_BEAMS, _STEPS, iterations) for iterations in (0, 5, 10, 20, 40, 80)),
+    Effort(_BEAMS[:1]),
+    Effort(_BEAMS[:2]),
+    Effort(_BEAMS[:3], _THRIFTY[:1]),
+    Effort(_BEAMS, _THRIFTY),
+    *(Effort(_BEAMS, _THRIFTY, _STEPS, _ROUNDS[:count]) for count in range(len(_ROUNDS) + 1)),
 )
 DEFAULT_EFFORT = 2
-STREAMING_EFFORT = len(_BEAMS) - 1
+STREAMING_EFFORT = 3
 """The highest level that adds no latency."""
 
 

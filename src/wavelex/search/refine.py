@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -12,6 +12,7 @@ from wavelex.objectives.reconstruction import Reconstruction
 from wavelex.quantizers.base import Quantizer
 from wavelex.search.effort import Effort
 from wavelex.search.varied import encode_varied
+from wavelex.sessions import CodeSearch
 
 RATE = 0.07
 """First step of a refinement, in standard deviations of each latent dimension."""
@@ -21,14 +22,15 @@ so a run of more iterations begins with those of a shorter one."""
 BETAS = (0.5, 0.9)
 LOOP_BEAMS = (2,)
 Judge = Callable[[Tensor], Tensor]
-Encode = Callable[[Tensor, Sequence[int]], Tensor]
+Encode = Callable[[Tensor], Tensor]
 
 
 class Refiner:
     """Improves the codes of one stretch of a signal at a time."""
 
-    def __init__(self, quantizer: Quantizer, decoder: Decoder, objective: Reconstruction, codebooks: int, effort: Effort) -> None:
-        self.quantizer, self.decoder, self.objective, self.codebooks, self.effort = quantizer, decoder, objective, codebooks, effort
+    def __init__(self, quantizer: Quantizer, decoder: Decoder, objective: Reconstruction, search: CodeSearch, effort: Effort) -> None:
+        """`search` gives the codes that are kept; the gradients are taken with nearer and cheaper ones."""
+        self.quantizer, self.decoder, self.objective, self.search, self.effort = quantizer, decoder, objective, search, effort
 
     def refine(self, samples: Tensor, latents: Tensor, past: Tensor, counts: Tensor | None = None) -> Tensor:
         """Codes (streams, codebooks, frames) for latents (streams, dim, frames) of samples (streams, frames * hop_length).
@@ -36,7 +38,7 @@ class Refiner:
         `counts` (streams, frames) are the codebooks of each frame; all have all unless given.
 
         `past` (streams, dim, before) are the dequantized latents of the frames before, which are settled. The codes are
-        those of the widest beam, or better ones by the objective.
+        those that the search finds for the latents, or better ones by the objective.
         """
         return torch.cat(
             [
@@ -53,49 +55,49 @@ class Refiner:
             losses: dict[str, Tensor] = self.objective(self.objective.spectra(heard), theirs)
             return torch.stack(list(losses.values())).sum()
 
-        def encode(target: Tensor, beams: Sequence[int]) -> Tensor:
+        def encode(target: Tensor) -> Tensor:
             if counts is None:
-                return self.quantizer.encode(target, self.codebooks, beams)
-            return encode_varied(self.quantizer, target, counts, self.codebooks, beams)
+                return self.quantizer.encode(target, self.search.codebooks, LOOP_BEAMS)
+            return encode_varied(self.quantizer, target, counts, self.search.codebooks, LOOP_BEAMS)
 
-        codes = encode(latents, self.effort.beams)
-        best = _Best(codes, float("inf"))
-        target = latents.clone()
+        best = _Best()
+
+        def settle(target: Tensor) -> None:
+            self.search.begin()
+            codes = self.search.choose(target, None if counts is None else counts[None])
+            best.offer(codes, float(judge(self.quantizer.decode(codes))))
+
+        settle(latents)
         # A dimension that hardly moves in this stretch may still be moved.
         deviation = latents.std(dim=2, keepdim=True, correction=0)
         scale = torch.maximum(deviation, 0.1 * deviation.mean())
-        gradient = self._gradient(judge, codes, best) * scale
+        gradient = self._gradient(judge, encode(latents)) * scale
         direction = gradient / gradient.square().mean().sqrt().clamp(min=1e-12) * scale
-        for step in self.effort.steps:
-            moved = latents - step * direction
-            codes = encode(moved, LOOP_BEAMS)
-            if best.offer(codes, float(judge(self.quantizer.decode(codes)))):
-                target = moved
-        return self._descend(judge, encode, target, scale, best)
+        moved = [latents, *(latents - step * direction for step in self.effort.steps)]
+        target = min(moved, key=lambda moved: float(judge(self.quantizer.decode(encode(moved)))))
+        if target is not latents:
+            settle(target)
+        self._descend(judge, encode, target, scale, settle)
+        return best.codes
 
-    def _descend(self, judge: Judge, encode: Encode, target: Tensor, scale: Tensor, best: _Best) -> Tensor:
+    def _descend(self, judge: Judge, encode: Encode, target: Tensor, scale: Tensor, settle: Callable[[Tensor], None]) -> None:
         mean, power = torch.zeros_like(target), torch.zeros_like(target)
-        for iteration in range(self.effort.iterations):
-            codes = encode(target, LOOP_BEAMS)
-            gradient = self._gradient(judge, codes, best) * scale
+        for iteration in range(max(self.effort.rounds, default=0)):
+            gradient = self._gradient(judge, encode(target)) * scale
             mean = BETAS[0] * mean + (1 - BETAS[0]) * gradient
             power = BETAS[1] * power + (1 - BETAS[1]) * gradient.square()
             corrected = mean / (1 - BETAS[0] ** (iteration + 1))
             rooted = (power / (1 - BETAS[1] ** (iteration + 1))).sqrt() + 1e-12
             target = target - RATE / (1 + iteration / HALVED_AFTER) * scale * corrected / rooted
-        if self.effort.iterations:
-            codes = encode(target, LOOP_BEAMS)
-            best.offer(codes, float(judge(self.quantizer.decode(codes))))
-        return best.codes
+            if iteration + 1 in self.effort.rounds:
+                settle(target)
 
     @torch.inference_mode(False)
     @torch.enable_grad()
-    def _gradient(self, judge: Judge, codes: Tensor, best: _Best) -> Tensor:
+    def _gradient(self, judge: Judge, codes: Tensor) -> Tensor:
         """Of the loss of the quantized latents, taken as that of the latents themselves (straight through)."""
         held = self.quantizer.decode(codes).detach().requires_grad_(True)
-        loss = judge(held)
-        best.offer(codes, float(loss.detach()))
-        (gradient,) = torch.autograd.grad(loss, held)
+        (gradient,) = torch.autograd.grad(judge(held), held)
         return gradient
 
     def _synthesize(self, latents: Tensor) -> Tensor:
@@ -105,12 +107,10 @@ class Refiner:
 
 
 class _Best:
-    def __init__(self, codes: Tensor, loss: float) -> None:
-        self.codes, self.loss = codes, loss
+    codes: Tensor
+    loss = float("inf")
 
-    def offer(self, codes: Tensor, loss: float) -> bool:
-        """Keep the codes if they are better; says whether they are."""
-        if loss >= self.loss:
-            return False
-        self.codes, self.loss = codes, loss
-        return True
+    def offer(self, codes: Tensor, loss: float) -> None:
+        """Keep the codes if they are better."""
+        if loss < self.loss:
+            self.codes, self.loss = codes, loss

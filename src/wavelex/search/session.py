@@ -12,7 +12,7 @@ from wavelex.objectives.reconstruction import Reconstruction, ReconstructionWeig
 from wavelex.quantizers.base import Quantizer
 from wavelex.search.effort import Effort
 from wavelex.search.refine import Refiner
-from wavelex.sessions import LatentStream
+from wavelex.sessions import CodeSearch, LatentStream
 
 STRETCH = 400
 """Frames that are settled together."""
@@ -76,12 +76,12 @@ class RefiningEncoder:
         return codes.cpu().numpy()
 
     def _joined(self, settled: list[np.ndarray]) -> np.ndarray:
-        return np.concatenate([np.zeros((self.streams, self._refiner.codebooks, 0), np.int64), *settled], axis=2)
+        return np.concatenate([np.zeros((self.streams, self._refiner.search.codebooks, 0), np.int64), *settled], axis=2)
 
 
-def make_refiner(quantizer: Quantizer, decoder: Decoder, sample_rate: int, codebooks: int, effort: Effort) -> Refiner:
+def make_refiner(quantizer: Quantizer, decoder: Decoder, sample_rate: int, search: CodeSearch, effort: Effort) -> Refiner:
     """With the objective that codecs are trained with."""
     # What is made in inference mode could take no part in a gradient.
     with torch.inference_mode(False):
         objective = Reconstruction(sample_rate, ReconstructionWeights()).to(next(decoder.parameters()).device)
-    return Refiner(quantizer, decoder, objective, codebooks, effort)
+    return Refiner(quantizer, decoder, objective, search, effort)

@@ -9,11 +9,13 @@ import torch
 
 from wavelex.encoders.base import Encoder
 from wavelex.quantizers.base import Quantizer
-from wavelex.search.effort import Effort
 from wavelex.search.refine import Refiner
 from wavelex.search.session import RefiningEncoder
-from wavelex.search.varied import allocate_bits, encode_varied, loudness_weights, prefix_errors
-from wavelex.sessions import LatentStream
+from wavelex.search.varied import CLOSE, allocate_bits, loudness_weights, prefix_errors
+from wavelex.sessions import CodeSearch, LatentStream
+
+CORRECTIONS = 2
+"""Times that the allocation is made anew."""
 
 
 class VariableEncoder:
@@ -26,14 +28,15 @@ class VariableEncoder:
         self,
         encoder: Encoder,
         quantizer: Quantizer,
-        refiner: Refiner,
+        search: CodeSearch,
+        refiner: Refiner | None,
         wanted: Callable[[int], float],
         measure: Callable[[np.ndarray], float],
         streams: int,
     ) -> None:
-        """`wanted` says how many bits so many frames may have; `measure` how many some codes take."""
-        self.streams, self.codebooks = streams, refiner.codebooks
-        self._encoder, self._quantizer, self._refiner = encoder, quantizer, refiner
+        """`wanted` says how many bits so many frames may have; `measure` how many some codes take. A `refiner` has the last word."""
+        self.streams, self.codebooks = streams, search.codebooks
+        self._encoder, self._quantizer, self._search, self._refiner = encoder, quantizer, search, refiner
         self._wanted, self._measure = wanted, measure
         self._stream = LatentStream(encoder, streams)
         self._samples: list[np.ndarray] = []
@@ -59,11 +62,22 @@ class VariableEncoder:
         greedy = self._quantizer.encode(latents, self.codebooks)
         weights = loudness_weights(torch.from_numpy(samples).to(latents.device), frames, self._encoder.hop_length)
         errors = prefix_errors(self._quantizer, latents, greedy) * weights[:, None]
-        counts = allocate_bits(errors, greedy, self._wanted(frames), self._measure)
-        effort: Effort = self._refiner.effort
-        if effort.synthesizes:
+        wanted = self._wanted(frames)
+        counts = allocate_bits(errors, greedy, wanted, self._measure)
+        codes = self._choose(latents, counts)
+        # The codes chosen take other room than the greedy ones that were measured for the allocation.
+        for _ in range(CORRECTIONS):
+            taken = self._measure(codes.cpu().numpy())
+            if abs(taken - self._wanted(frames)) <= CLOSE * self._wanted(frames):
+                break
+            wanted *= self._wanted(frames) / taken
+            counts = allocate_bits(errors, greedy, wanted, self._measure)
+            codes = self._choose(latents, counts)
+        if self._refiner:
             session = RefiningEncoder(self._encoder, self._quantizer, self._refiner, self.streams, counts)
             return np.concatenate([*map(session.push, chunks), session.flush()], axis=2)
-        rows = zip(latents.split(1), counts, strict=True)  # type: ignore[no-untyped-call]
-        found = [encode_varied(self._quantizer, row, count, self.codebooks, effort.beams) for row, count in rows]
-        return torch.cat(found).cpu().numpy()
+        return codes.cpu().numpy()
+
+    def _choose(self, latents: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
+        self._search.begin()
+        return self._search.choose(latents, counts)

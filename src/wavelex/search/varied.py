@@ -14,7 +14,8 @@ from wavelex.quantizers.base import Quantizer
 LOUDNESS_POWER = 0.1
 """By which a frame's energy weighs its error; measured on held-out speech (docs/training-notes.md)."""
 _TURNS = 4
-_CLOSE = 0.01
+CLOSE = 0.01
+"""Nearness to the bits wanted with which the allocation is content."""
 
 
 def encode_varied(quantizer: Quantizer, latents: Tensor, counts: Tensor, codebooks: int, beams: Sequence[int]) -> Tensor:
@@ -72,7 +73,7 @@ def allocate_bits(errors: Tensor, codes: Tensor, wanted: float, measure: Callabl
         best = allocate(errors, mean)
         kept = torch.where(torch.arange(books, device=codes.device)[None, :, None] < best[:, None], codes, -1)
         bits = measure(kept.cpu().numpy())
-        if abs(bits - wanted) <= _CLOSE * wanted:
+        if abs(bits - wanted) <= CLOSE * wanted:
             break
         low, high = (low, mean) if bits > wanted else (mean, high)
         mean = min(high, max(low, mean * wanted / max(bits, 1.0)))

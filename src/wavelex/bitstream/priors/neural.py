@@ -33,9 +33,9 @@ class NeuralPrior:
 
     def __init__(self, tensors: Mapping[str, np.ndarray]) -> None:
         self.tensors = dict(tensors)
-        self._vectors = tensors["vectors"]
-        self.sizes = tuple(len(table) for table in self._vectors)
-        self.dim = int(self._vectors.shape[2])
+        self.vectors = tensors["vectors"]
+        self.sizes = tuple(len(table) for table in self.vectors)
+        self.dim = int(self.vectors.shape[2])
         self._float = {name: value.astype(np.float32) for name, value in tensors.items() if name != "vectors"}
         self.hidden = int(tensors["second"].shape[1])
 
@@ -81,7 +81,7 @@ class NeuralPrior:
     def whole(self, codes: np.ndarray) -> Iterator[np.ndarray]:
         """See `Prior`."""
         books, lanes, frames = codes.shape
-        sums = partial_sums(codes, self._vectors)
+        sums = partial_sums(codes, self.vectors)
         contexts = all_contexts(sums[-1], (codes >= 0).sum(axis=0), len(self.sizes))
         seen = self.from_contexts(contexts.reshape(lanes * frames, contexts.shape[2]), books)
         for book in range(books):
@@ -109,7 +109,7 @@ class NeuralPrior:
 
     def vectors_of(self, book: int, codes: np.ndarray) -> np.ndarray:
         """Whole vectors (n, dim) of codes (n,)."""
-        chosen: np.ndarray = self._vectors[book][codes]
+        chosen: np.ndarray = self.vectors[book][codes]
         return chosen
 
 
