@@ -29,7 +29,7 @@ def make_prior() -> NeuralPrior:
     network = PriorNetwork(8, 1024, VECTORS.shape[2], 16)
     with torch.no_grad():
         # Codes must differ in what they cost for the choice to matter.
-        network.out_bias.copy_(2 * torch.randn_like(network.out_bias))
+        network.out_bias.copy_(torch.randn_like(network.out_bias))
     return NeuralPrior.of(network, VECTORS)
 
 
@@ -67,10 +67,10 @@ def test_no_frame_costs_more_than_with_the_nearest_codes_or_a_narrower_beam(code
     plain, narrow, wide = (
         costs(codes, nearest, chosen) for codes in (nearest, chosen.choose(LATENTS), search(codebooks, (4, 8)).choose(LATENTS))
     )
-    # The search knows the coder's chances but for their roundings: an eighth of a nat in each of two chances a code.
-    slack = codebooks / 4 + 1e-5 * plain
+    # The search knows the coder's chances but for their roundings.
+    slack = codebooks / 32 + 1e-5 * plain
     assert (narrow <= plain + slack).all() and (wide <= narrow + slack).all()
-    assert narrow.mean() < plain.mean() - 0.1
+    assert narrow.mean() < plain.mean() - 0.05
 
 
 @settings(max_examples=8)
