@@ -18,6 +18,8 @@ COUNT_GROUP = 2
 """Frames that share a number of codebooks, where the encoder kept to it."""
 STEEPNESSES = (1, 2, 6, 12)
 """Halvings of the chance of a number of codebooks for each one more or less than before; a block says which it goes by."""
+LANES_AT_ONCE = 64
+"""Lanes, of however many blocks, that are worth decoding side by side."""
 _EVEN = np.full((1, len(STEEPNESSES)), TOTAL // len(STEEPNESSES))
 
 
@@ -26,8 +28,8 @@ class BlockCoder(Protocol):
 
     def encode(self, codes: np.ndarray) -> bytes: ...
 
-    def decode(self, data: bytes, streams: int, frames: int) -> np.ndarray:
-        """Raises ValueError for bytes that `encode` cannot have given, where that shows."""
+    def decode_all(self, blocks: Sequence[tuple[bytes, int]], streams: int) -> list[np.ndarray | ValueError]:
+        """The codes of blocks of bytes and frames; ValueError for bytes that `encode` cannot have given, where that shows."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +41,13 @@ class PackedCoder:
     def encode(self, codes: np.ndarray) -> bytes:
         return pack(codes, self.bits)
 
-    def decode(self, data: bytes, streams: int, frames: int) -> np.ndarray:
-        if len(data) != packed_size(frames, streams, self.bits):
-            raise ValueError(f"{len(data)} bytes for {frames} frames")
-        return unpack(data, streams, self.bits, frames)
+    def decode_all(self, blocks: Sequence[tuple[bytes, int]], streams: int) -> list[np.ndarray | ValueError]:
+        return [
+            unpack(data, streams, self.bits, frames)
+            if len(data) == packed_size(frames, streams, self.bits)
+            else ValueError(f"{len(data)} bytes for {frames} frames")
+            for data, frames in blocks
+        ]
 
 
 @dataclass(frozen=True)
@@ -74,24 +79,61 @@ class ModelledCoder:
                 coder.encode(laid[book, chosen, frame], table[chosen, frame])
         return coder.finish()
 
-    def decode(self, data: bytes, streams: int, frames: int) -> np.ndarray:
-        lanes = _Lanes(streams, frames)
-        laid = np.full((self.codebooks, lanes.count, lanes.frames), -1, np.int64)
-        session = self.prior.session(lanes.count, self.codebooks)
-        coder = RangeDecoder(data)
-        counts = np.full(lanes.count, self.codebooks)
-        steepness = int(coder.decode(_EVEN)[0]) if self.variable else 0
-        for frame in range(lanes.frames):
-            active = lanes.active(frame)
+    def decode_all(self, blocks: Sequence[tuple[bytes, int]], streams: int) -> list[np.ndarray | ValueError]:
+        """Side by side, which is faster than one after the other."""
+        decodings = _side_by_side(blocks, streams)
+        lanes = decodings[-1].end if decodings else 0
+        frames = max((d.lanes.frames for d in decodings), default=0)
+        laid = np.full((self.codebooks, lanes, frames), -1, np.int64)
+        session = self.prior.session(lanes, self.codebooks)
+        counts = np.full(lanes, self.codebooks)
+        steepness = [int(d.symbols(_EVEN)[0]) if self.variable else 0 for d in decodings]
+        for frame in range(frames):
+            active = [d.active(frame) for d in decodings]
             if self.variable:
-                counts[active] = coder.decode(_count_frequencies(counts[active], self.codebooks, frame, steepness)) + 1
+                for decoding, there, steep in zip(decodings, active, steepness, strict=True):
+                    counts[there] = decoding.symbols(_count_frequencies(counts[there], self.codebooks, frame, steep)) + 1
             for book in range(self.codebooks):
-                chosen = active[counts[active] > book]
-                codes = coder.decode(session.frequencies(book, chosen)) if len(chosen) else np.zeros(0, np.int64)
-                laid[book, chosen, frame] = codes
-                session.decoded(book, chosen, codes)
+                chosen = [there[counts[there] > book] for there in active]
+                together = np.concatenate(chosen)
+                if not len(together):
+                    continue
+                each = np.split(session.frequencies(book, together), np.cumsum([len(c) for c in chosen])[:-1])
+                codes = np.concatenate([d.symbols(frequencies) for d, frequencies in zip(decodings, each, strict=True)])
+                laid[book, together, frame] = codes
+                session.decoded(book, together, codes)
             session.next_frame()
-        return lanes.join(laid)
+        return [d.failed or d.lanes.join(laid[:, d.first : d.end, : d.lanes.frames]) for d in decodings]
+
+
+class _Decoding:
+    """One block among several that are decoded side by side."""
+
+    def __init__(self, data: bytes, lanes: _Lanes, first: int) -> None:
+        self.lanes, self.first = lanes, first
+        self.end = first + lanes.count
+        self.failed: ValueError | None = None
+        self._coder = RangeDecoder(data)
+
+    def active(self, frame: int) -> np.ndarray:
+        """The lanes, counted through all blocks, that have such a frame."""
+        return self.first + self.lanes.active(frame)
+
+    def symbols(self, frequencies: np.ndarray) -> np.ndarray:
+        """The next ones; anything after a failure."""
+        if self.failed is None:
+            try:
+                return self._coder.decode(frequencies)
+            except ValueError as error:
+                self.failed = error
+        return np.zeros(len(frequencies), np.int64)
+
+
+def _side_by_side(blocks: Sequence[tuple[bytes, int]], streams: int) -> list[_Decoding]:
+    found: list[_Decoding] = []
+    for data, frames in blocks:
+        found.append(_Decoding(data, _Lanes(streams, frames), found[-1].end if found else 0))
+    return found
 
 
 class _Lanes:

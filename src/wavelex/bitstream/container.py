@@ -5,6 +5,7 @@ Version 1 has packed blocks of one size; version 2 has blocks of any size, found
 
 from __future__ import annotations
 
+import itertools
 import struct
 import zlib
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from wavelex.bitstream.coding import BlockCoder, ModelledCoder, PackedCoder
+from wavelex.bitstream.coding import LANE_FRAMES, LANES_AT_ONCE, BlockCoder, ModelledCoder, PackedCoder
 from wavelex.bitstream.header import Header, check_header, read_header, read_varint, varint
 from wavelex.bitstream.packing import packed_size
 from wavelex.bitstream.priors.store import find_prior
@@ -47,6 +48,15 @@ class Damage:
 
     block: int
     reason: str
+
+
+@dataclass(frozen=True)
+class Payload:
+    """What a block holds."""
+
+    data: bytes
+    packed: bool
+    """Whatever the file's coding is."""
 
 
 class Writer:
@@ -99,14 +109,15 @@ class Reader:
 
     def blocks(self) -> Iterator[tuple[int, np.ndarray | Damage]]:
         """Each block's number of frames with its codes, or with what is wrong with it."""
-        for block, payload in self._payloads():
-            frames = self.header.frames_in(block)
-            yield frames, payload if isinstance(payload, Damage) else self._decode(block, *payload, frames)
+        lanes = self.header.streams * -(-self.header.block_frames // LANE_FRAMES)
+        payloads = self._payloads()
+        while group := list(itertools.islice(payloads, max(1, LANES_AT_ONCE // lanes))):
+            yield from self._decode(group)
 
     def check(self) -> Iterator[tuple[int, Damage | None]]:
         """Each block's size in bytes and what is wrong with it, without decoding it."""
         for _, payload in self._payloads():
-            yield (0, payload) if isinstance(payload, Damage) else (len(payload[0]), None)
+            yield (0, payload) if isinstance(payload, Damage) else (len(payload.data), None)
 
     def codes(self, salvage: bool = False) -> Iterator[np.ndarray]:
         """Codes (streams, codebooks, frames) block by block; lost blocks are -1 when salvaging.
@@ -135,16 +146,20 @@ class Reader:
         start, end = self.header.seconds_at(first), self.header.seconds_at(first + self.header.frames_in(damage.block))
         return f"block {damage.block + 1} of {self.header.block_count} ({start:.1f} to {end:.1f} s) is {damage.reason}"
 
-    def _decode(self, block: int, payload: bytes, packed: bool, frames: int) -> np.ndarray | Damage:
+    def _decode(self, group: list[tuple[int, Payload | Damage]]) -> Iterator[tuple[int, np.ndarray | Damage]]:
         self._coder = self._coder or block_coder(self.header, self.name)
-        coder = PackedCoder(tuple(self.header.bits)) if packed else self._coder
-        try:
-            return coder.decode(payload, self.header.streams, frames)
-        except ValueError as error:
-            return Damage(block, f"not decodable ({error})")
+        packer = PackedCoder(tuple(self.header.bits))
+        found: dict[int, np.ndarray | ValueError | Damage] = {}
+        for coder in (self._coder, packer):
+            wanted = [(n, p.data) for n, p in group if isinstance(p, Payload) and (packer if p.packed else self._coder) is coder]
+            decoded = coder.decode_all([(data, self.header.frames_in(n)) for n, data in wanted], self.header.streams)
+            found |= dict(zip((n for n, _ in wanted), decoded, strict=True))
+        for block, payload in group:
+            codes = payload if isinstance(payload, Damage) else found[block]
+            yield self.header.frames_in(block), Damage(block, f"not decodable ({codes})") if isinstance(codes, ValueError) else codes
 
-    def _payloads(self) -> Iterator[tuple[int, tuple[bytes, bool] | Damage]]:
-        """Each block's number with its bytes and whether they are packed, if they are intact."""
+    def _payloads(self) -> Iterator[tuple[int, Payload | Damage]]:
+        """Each block's number with its bytes, if they are intact."""
         header, source = self.header, self._source
         block = 0
         while block < header.block_count:
@@ -165,7 +180,7 @@ class Reader:
             block = intact
             source.seek(0, 2) if place is None else source.seek(place)
 
-    def _read_payload(self, block: int) -> tuple[tuple[bytes, bool] | None, str]:
+    def _read_payload(self, block: int) -> tuple[Payload | None, str]:
         missing, damaged = "missing: the file ends before it", "damaged: its checksum does not match"
         header = self.header
         packed = True
@@ -185,7 +200,7 @@ class Reader:
             return None, missing
         if _CRC.unpack(data[size:])[0] != _checksum(block, data[:size], header.version):
             return None, damaged
-        return (data[:size], packed), ""
+        return Payload(data[:size], packed), ""
 
     def _find(self, begin: int, first: int) -> tuple[int, int] | None:
         """The next intact block, `first` or one after it, and where it starts, from `begin` on."""

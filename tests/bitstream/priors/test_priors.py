@@ -68,7 +68,11 @@ def test_blocks_of_any_shape_round_trip(
     rng = np.random.default_rng(seed)
     codes = varied(rng, streams, frames, books) if variable else rng.integers(0, SIZE, (streams, books, frames))
     coder = ModelledCoder(make(), books, variable)
-    assert np.array_equal(coder.decode(coder.encode(codes), streams, frames), codes)
+    some = codes[:, :, : frames // 3]
+    # A block in between that no encoder has made must not touch the others.
+    blocks = [(coder.encode(codes), frames), (b"\xff" * 40, frames), (coder.encode(some), some.shape[2])]
+    found = coder.decode_all(blocks, streams)
+    assert np.array_equal(found[0], codes) and np.array_equal(found[2], some)
 
 
 @pytest.mark.parametrize("make", [neural, context])

@@ -95,17 +95,21 @@ class NeuralPrior:
     def from_contexts(self, contexts: np.ndarray, books: int) -> np.ndarray:
         """What the past (n, context_width) adds to the first hidden layer of each codebook: (n, books, hidden)."""
         width = books * self.hidden
-        seen = contexts.astype(np.float32) @ self._float["context"][:, :width] + self._float["first_bias"][:width]
+        seen = _product(contexts.astype(np.float32), self._float["context"][:, :width])
+        seen += self._float["first_bias"][:width]
         return seen.reshape(len(contexts), books, self.hidden)
 
     def frequencies(self, book: int, seen: np.ndarray, sums: np.ndarray) -> np.ndarray:
         """(n, size) for a codebook, from `from_contexts` (n, hidden) and the sums of the coarser vectors (n, dim)."""
-        first = seen + clipped(sums).astype(np.float32) @ self._float["partial"][book]
-        first = _step_down(first, INPUT_SCALE * WEIGHT_SCALE // HIDDEN_SCALE).clip(0, UNSIGNED)
-        second = first @ self._float["second"][book] + self._float["second_bias"][book]
-        second = _step_down(second, WEIGHT_SCALE).clip(0, UNSIGNED)
-        logits = _step_down(second @ self._float["out"][book] + self._float["out_bias"][book], HIDDEN_SCALE * WEIGHT_SCALE // LOGIT_STEPS)
-        return shares(logits)
+        first = _product(clipped(sums).astype(np.float32), self._float["partial"][book])
+        first += seen
+        first = np.clip(_step_down(first, INPUT_SCALE * WEIGHT_SCALE // HIDDEN_SCALE), 0, UNSIGNED, out=first)
+        second = _product(first, self._float["second"][book])
+        second += self._float["second_bias"][book]
+        second = np.clip(_step_down(second, WEIGHT_SCALE), 0, UNSIGNED, out=second)
+        logits = _product(second, self._float["out"][book])
+        logits += self._float["out_bias"][book]
+        return shares(_step_down(logits, HIDDEN_SCALE * WEIGHT_SCALE // LOGIT_STEPS))
 
     def vectors_of(self, book: int, codes: np.ndarray) -> np.ndarray:
         """Whole vectors (n, dim) of codes (n,)."""
@@ -157,12 +161,12 @@ def shares(logits: np.ndarray) -> np.ndarray:
     """
     top = logits.argmax(axis=1)
     rows = np.arange(len(logits))
-    below = np.minimum(logits[rows, top][:, None] - logits, np.float32(len(_EXPONENTIALS) - 1)).astype(np.intp)
-    weights = _EXPONENTIALS.take(below)
+    below = logits[rows, top][:, None] - logits
+    np.minimum(below, np.float32(len(_EXPONENTIALS) - 1), out=below)
+    weights = _EXPONENTIALS.take(below.astype(np.intp))
     # Whole numbers below 2^53 throughout, of which float64 products are exact and faster than those of 64-bit integers.
     reciprocal = (1 << _RECIPROCAL) // weights.sum(axis=1).astype(np.int64)
-    weights *= reciprocal[:, None]
-    weights *= TOTAL / (1 << _RECIPROCAL)
+    weights *= reciprocal[:, None] * (TOTAL / (1 << _RECIPROCAL))
     found: np.ndarray = np.floor(weights, out=weights)
     found[rows, top] += TOTAL - found.sum(axis=1)
     return found
@@ -174,6 +178,14 @@ def _whole(values: np.ndarray, scale: int, limit: int) -> np.ndarray:
 
 
 def _step_down(sums: np.ndarray, steps: int) -> np.ndarray:
-    """Division by a power of two, rounded to the nearest whole number; halves go up."""
-    found: np.ndarray = np.floor((sums + np.float32(steps // 2)) * np.float32(1 / steps))
+    """Division by a power of two, rounded to the nearest whole number; halves go up. In place."""
+    sums += np.float32(steps // 2)
+    sums *= np.float32(1 / steps)
+    found: np.ndarray = np.floor(sums, out=sums)
+    return found
+
+
+def _product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    # Twice as fast as numpy's for matrices of this size.
+    found: np.ndarray = torch.mm(torch.from_numpy(a.astype(b.dtype, copy=False)), torch.from_numpy(b)).numpy()
     return found
