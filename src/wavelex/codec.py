@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,7 +23,7 @@ from wavelex.quantizers.base import Quantized, Quantizer
 from wavelex.search.codes import make_search
 from wavelex.search.effort import DEFAULT_EFFORT, STREAMING_EFFORT, choose_effort
 from wavelex.search.session import RefiningEncoder, make_refiner
-from wavelex.search.variable import VariableEncoder
+from wavelex.search.variable import Budget, VariableEncoder
 from wavelex.sessions import StreamDecoder, StreamEncoder, arrived
 from wavelex.tokens import LOST, AudioTokens, check_codes, choose_coding
 
@@ -164,33 +164,18 @@ class Codec(nn.Module):
         refiner = make_refiner(self.quantizer, self.decoder, self.sample_rate, search, chosen) if chosen.synthesizes else None
         session: EncodingSession
         if target is not None:
-            wanted, measure = self._budget(target, streams, coding, block_frames)
-            session = VariableEncoder(self.encoder, self.quantizer, search, refiner, wanted, measure, streams)
+            if "packed" in (coding, choose_coding(self.weights_hash, coding)[0]):
+                why = (
+                    "cannot be packed" if coding == "packed" else f"need a token prior, which {self.name} has not; wavelex prior fits one"
+                )
+                raise WavelexError(f"frames of varying size {why}")
+            budget = Budget(target, self.frame_rate, lambda codes: self.describe(codes, self.sample_rate, 0), coding, block_frames)
+            session = VariableEncoder(self.encoder, self.quantizer, search, refiner, budget, streams)
         elif refiner:
             session = RefiningEncoder(self.encoder, self.quantizer, refiner, streams)
         else:
             session = StreamEncoder(self.encoder, search, streams)
         return EncodedBlocks(source, session, self.sample_rate, per_channel)
-
-    def _budget(
-        self, target: float, streams: int, coding: str | None, block_frames: int
-    ) -> tuple[Callable[[int], float], Callable[[np.ndarray], float]]:
-        """Bits that so many frames may have for a `target`, and bits that some codes take."""
-
-        def wanted(frames: int) -> float:
-            return target * streams * frames / self.frame_rate
-
-        def measure(codes: np.ndarray) -> float:
-            tokens = self.describe(codes, self.sample_rate, codes.shape[2] * self.hop_length)
-            # Without the header, for which a short recording at a low rate would have no room.
-            return 8.0 * (len(tokens.to_bytes(coding, block_frames)) - len(tokens.header(coding).to_bytes()))
-
-        if "packed" in (coding, choose_coding(self.weights_hash, coding)[0]):
-            why = "cannot be packed" if coding == "packed" else f"need a token prior, which {self.name} has not; fit one with wavelex prior"
-            raise WavelexError(f"frames of varying size {why}")
-        if not target > 0:
-            raise WavelexError(f"{target:g} bit/s cannot be reached; give more than 0")
-        return wanted, measure
 
     def decode_blocks(self, pieces: Iterator[np.ndarray], tokens: AudioTokens, rate: int, conceal: bool = True) -> DecodedBlocks:
         """The samples at `rate` of pieces of the codes that `tokens` describes, to iterate over without holding all of them."""

@@ -3,19 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from wavelex.encoders.base import Encoder
+from wavelex.errors import WavelexError
 from wavelex.quantizers.base import Quantizer
 from wavelex.search.refine import Refiner
 from wavelex.search.session import RefiningEncoder
 from wavelex.search.varied import CLOSE, allocate_bits, loudness_weights, prefix_errors
 from wavelex.sessions import CodeSearch, LatentStream
+from wavelex.tokens import AudioTokens
 
 CORRECTIONS = 2
 """Times that the allocation is made anew."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """An average of bits a second for one stream, as files are written.
+
+    Raises WavelexError for one that is not above 0.
+    """
+
+    target: float
+    frame_rate: float
+    describe: Callable[[np.ndarray], AudioTokens]
+    coding: str | None
+    block_frames: int
+
+    def __post_init__(self) -> None:
+        if not self.target > 0:
+            raise WavelexError(f"{self.target:g} bit/s cannot be reached; give more than 0")
+
+    def bits(self, frames: int) -> float:
+        """What so many frames may have."""
+        return self.target * frames / self.frame_rate
+
+    def measure(self, codes: np.ndarray) -> float:
+        """The bits that codes (streams, codebooks, frames) take."""
+        tokens = self.describe(codes)
+        # Without the header, for which a short recording at a low rate would have no room.
+        return 8.0 * (len(tokens.to_bytes(self.coding, self.block_frames)) - len(tokens.header(self.coding).to_bytes()))
 
 
 class VariableEncoder:
@@ -30,14 +61,13 @@ class VariableEncoder:
         quantizer: Quantizer,
         search: CodeSearch,
         refiner: Refiner | None,
-        wanted: Callable[[int], float],
-        measure: Callable[[np.ndarray], float],
+        budget: Budget,
         streams: int,
     ) -> None:
-        """`wanted` says how many bits so many frames may have; `measure` how many some codes take. A `refiner` has the last word."""
+        """A `refiner` has the last word on codes, not on their number."""
         self.streams, self.codebooks = streams, search.codebooks
         self._encoder, self._quantizer, self._search, self._refiner = encoder, quantizer, search, refiner
-        self._wanted, self._measure = wanted, measure
+        self._budget = budget
         self._stream = LatentStream(encoder, streams)
         self._samples: list[np.ndarray] = []
         self._latents: list[torch.Tensor] = []
@@ -62,16 +92,16 @@ class VariableEncoder:
         greedy = self._quantizer.encode(latents, self.codebooks)
         weights = loudness_weights(torch.from_numpy(samples).to(latents.device), frames, self._encoder.hop_length)
         errors = prefix_errors(self._quantizer, latents, greedy) * weights[:, None]
-        wanted = self._wanted(frames)
-        counts = allocate_bits(errors, greedy, wanted, self._measure)
+        wanted = whole = self._budget.bits(self.streams * frames)
+        counts = allocate_bits(errors, greedy, wanted, self._budget.measure)
         codes = self._choose(latents, counts)
         # The codes chosen take other room than the greedy ones that were measured for the allocation.
         for _ in range(CORRECTIONS):
-            taken = self._measure(codes.cpu().numpy())
-            if abs(taken - self._wanted(frames)) <= CLOSE * self._wanted(frames):
+            taken = self._budget.measure(codes.cpu().numpy())
+            if abs(taken - whole) <= CLOSE * whole:
                 break
-            wanted *= self._wanted(frames) / taken
-            counts = allocate_bits(errors, greedy, wanted, self._measure)
+            wanted *= whole / taken
+            counts = allocate_bits(errors, greedy, wanted, self._budget.measure)
             codes = self._choose(latents, counts)
         if self._refiner:
             session = RefiningEncoder(self._encoder, self._quantizer, self._refiner, self.streams, counts)
