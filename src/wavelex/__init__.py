@@ -4,7 +4,8 @@ from wavelex.audio import Audio, read_audio, write_audio
 from wavelex.codec import Codec
 from wavelex.errors import WavelexError
 from wavelex.hub import load
+from wavelex.search.target import Quality
 from wavelex.tokens import AudioTokens
 
 __version__ = "0.1.0"
-__all__ = ["Audio", "AudioTokens", "Codec", "WavelexError", "__version__", "load", "read_audio", "write_audio"]
+__all__ = ["Audio", "AudioTokens", "Codec", "Quality", "WavelexError", "__version__", "load", "read_audio", "write_audio"]

@@ -23,7 +23,8 @@ from wavelex.quantizers.base import Quantized, Quantizer
 from wavelex.search.codes import make_search
 from wavelex.search.effort import DEFAULT_EFFORT, STREAMING_EFFORT, choose_effort
 from wavelex.search.session import RefiningEncoder, make_refiner
-from wavelex.search.variable import Budget, VariableEncoder
+from wavelex.search.target import Budget, Quality, Target
+from wavelex.search.variable import VariableEncoder
 from wavelex.sessions import StreamDecoder, StreamEncoder, arrived
 from wavelex.tokens import LOST, AudioTokens, check_codes, choose_coding
 
@@ -127,7 +128,7 @@ class Codec(nn.Module):
         bitrate: float | None = None,
         per_channel: bool = False,
         effort: int = DEFAULT_EFFORT,
-        target: float | None = None,
+        target: Target | None = None,
     ) -> AudioTokens:
         """A file or samples to tokens.
 
@@ -135,7 +136,7 @@ class Codec(nn.Module):
         unless given). `codebooks` or `bitrate` (bits a second a stream, rounded down to what the codec has) choose the
         rate; all codebooks unless given. Channels are mixed to one unless `per_channel`, which codes each as a stream.
         `effort` from 0 (fastest) to 9 (best) is how long good codes are looked for. `target` is an average of bits a second a
-        stream, as written to a file, to be reached by giving each frame the codebooks it needs, up to the number chosen.
+        stream, as written to a file, or a Quality, to be reached by giving each frame the codebooks it needs, up to the number chosen.
         Raises WavelexError for input that cannot be coded.
         """
         count = self.choose_codebooks(codebooks, bitrate)
@@ -151,7 +152,7 @@ class Codec(nn.Module):
         codebooks: int,
         per_channel: bool,
         effort: int = DEFAULT_EFFORT,
-        target: float | None = None,
+        target: Target | None = None,
         coding: str | None = None,
         block_frames: int = BLOCK_FRAMES,
     ) -> EncodedBlocks:
@@ -165,12 +166,14 @@ class Codec(nn.Module):
         session: EncodingSession
         if target is not None:
             if "packed" in (coding, choose_coding(self.weights_hash, coding)[0]):
-                why = (
-                    "cannot be packed" if coding == "packed" else f"need a token prior, which {self.name} has not; wavelex prior fits one"
-                )
+                why = "cannot be packed" if coding == "packed" else f"need a token prior, which {self.name} has not; wavelex prior fits one"
                 raise WavelexError(f"frames of varying size {why}")
-            budget = Budget(target, self.frame_rate, lambda codes: self.describe(codes, self.sample_rate, 0), coding, block_frames)
-            session = VariableEncoder(self.encoder, self.quantizer, search, refiner, budget, streams)
+            goal: Budget | Quality
+            if isinstance(target, Quality):
+                goal = target
+            else:
+                goal = Budget(target, self.frame_rate, lambda codes: self.describe(codes, self.sample_rate, 0), coding, block_frames)
+            session = VariableEncoder(self.encoder, self.quantizer, search, refiner, goal, streams)
         elif refiner:
             session = RefiningEncoder(self.encoder, self.quantizer, refiner, streams)
         else:

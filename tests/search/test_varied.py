@@ -20,7 +20,8 @@ from wavelex.bitstream.priors.store import register_beside, save_prior
 from wavelex.blocks import SourceReader
 from wavelex.codec import Codec
 from wavelex.errors import WavelexError
-from wavelex.search.varied import allocate, encode_varied, loudness_weights, prefix_errors
+from wavelex.search.target import Quality
+from wavelex.search.varied import allocate, allocate_error, encode_varied, loudness_weights, prefix_errors
 from wavelex.tokens import AudioTokens
 
 
@@ -50,6 +51,17 @@ def test_no_other_allocation_of_that_many_codebooks_has_less_error(seed: int, me
         rest = torch.tensor(other).repeat_interleave(COUNT_GROUP)
         if rest.sum() <= counts.sum():
             assert ours <= falling[0].gather(0, (rest - 1)[None]).sum() + 1e-9
+
+
+@given(seed=st.integers(0, 10**6), like=st.floats(1.0, 4.0))
+@settings(max_examples=40)
+def test_a_quality_is_reached_with_no_more_codebooks_than_in_every_frame(seed: int, like: float) -> None:
+    rng = np.random.default_rng(seed)
+    errors = torch.from_numpy(np.exp(-rng.uniform(0.2, 1.5, (2, 4, 30)).cumsum(axis=1)) * rng.uniform(0.1, 10, (2, 1, 30)))
+    counts = allocate_error(errors, like)
+    fixed = errors.sum((0, 2)).log().numpy()
+    assert float(errors.gather(1, counts[:, None] - 1).sum()) <= np.exp(np.interp(like, [1, 2, 3, 4], fixed)) * (1 + 1e-6)
+    assert counts.double().mean() <= np.ceil(like)
 
 
 def test_each_frame_is_coded_as_if_all_had_its_number(codec: Codec) -> None:
@@ -98,6 +110,15 @@ def test_rates_out_of_reach_give_the_nearest_there_is(codec: Codec) -> None:
     assert codec.encode(samples[:0], target=1000.0).codes.shape == (1, 8, 0)
     with pytest.raises(WavelexError, match="more than 0"):
         codec.encode(samples, target=0.0)
+
+
+def test_a_quality_takes_fewer_bits_than_that_number_of_codebooks_throughout(codec: Codec) -> None:
+    samples = np.concatenate([voice(4.0, seed=2), np.zeros(32_000, np.float32)])
+    fixed = codec.encode(samples, codebooks=4)
+    sizes = [len(codec.encode(samples, target=Quality(like)).to_bytes()) for like in (2.5, 4.0, 5.0)]
+    assert sizes == sorted(sizes) and sizes[1] < 0.9 * len(fixed.to_bytes())
+    with pytest.raises(WavelexError, match="1 or more"):
+        codec.encode(samples, target=Quality(0.5))
 
 
 def test_the_target_is_that_of_the_file_as_it_is_written(codec: Codec) -> None:

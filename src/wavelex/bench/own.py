@@ -16,6 +16,7 @@ from wavelex.bench.system import Coded
 from wavelex.codec import Codec
 from wavelex.hub import load, shipped_models
 from wavelex.search.effort import DEFAULT_EFFORT, choose_effort
+from wavelex.search.target import Quality, Target
 from wavelex.tokens import LOST, AudioTokens, choose_coding
 
 NOT_CODING = ("bench", "cli", "training")
@@ -37,13 +38,13 @@ class Own:
     codebook_sizes: tuple[int, ...]
     packet_seconds: float | None
     effort: int = DEFAULT_EFFORT
-    target: float | None = None
+    target: Target | None = None
     conceal: bool = True
     codes_any_clip: bool = True
 
     @property
     def name(self) -> str:
-        rate = f"{self.codebooks}" if self.target is None else f"{self.target / 1000:g}k"
+        rate = f"{self.codebooks}" if self.target is None else _told(self.target)
         effort = "" if self.effort == DEFAULT_EFFORT else f"e{self.effort}"
         return f"{self.family}@{rate}{effort}{'' if self.conceal else '-silent'}"
 
@@ -61,7 +62,7 @@ class Own:
 
 
 def own(
-    model: str, counts: list[int], efforts: Sequence[int] = (DEFAULT_EFFORT,), targets: Sequence[float] = (), conceal: bool = True
+    model: str, counts: list[int], efforts: Sequence[int] = (DEFAULT_EFFORT,), targets: Sequence[Target] = (), conceal: bool = True
 ) -> list[Own]:
     """A codec of ours at several numbers of codebooks and average bit rates, each with several efforts.
 
@@ -92,6 +93,10 @@ def own(
         for effort in efforts
         for n, target in ways
     ]
+
+
+def _told(target: Target) -> str:
+    return str(target) if isinstance(target, Quality) else f"{target / 1000:g}k"
 
 
 def label(model: str) -> str:

@@ -12,6 +12,7 @@ from wavelex.bench.metrics.stoi import stoi
 from wavelex.codec import Codec
 from wavelex.errors import WavelexError
 from wavelex.search.effort import DEFAULT_EFFORT
+from wavelex.search.target import Target
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Quick:
     refusal: str
 
 
-def there_and_back(codec: Codec, audio: Audio, codebooks: int, effort: int = DEFAULT_EFFORT, target: float | None = None) -> Quick:
+def there_and_back(codec: Codec, audio: Audio, codebooks: int, effort: int = DEFAULT_EFFORT, target: Target | None = None) -> Quick:
     """Encode and decode a recording as 16 kHz mono and score what comes back; nothing is shifted, our codecs keep time."""
     mono = Audio(resample(audio.mono()[None], audio.sample_rate, SAMPLE_RATE), SAMPLE_RATE)
     begun = time.perf_counter()

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from wavelex.bench.gate import Verdict
 from wavelex.bench.results import Results
-from wavelex.cli.common import parse_bitrate
+from wavelex.cli.common import parse_target
 from wavelex.errors import WavelexError
 from wavelex.hub import DEFAULT_MODEL
 from wavelex.recordings import list_recordings
@@ -36,7 +36,9 @@ def bench(
     ] = None,
     codebooks: Annotated[str, typer.Option("--codebooks", "-n", help="Codebook counts of --codec, with commas.")] = "1,2,4,8",
     effort: Annotated[str, typer.Option("--effort", "-e", help="Efforts of --codec, with commas.")] = str(DEFAULT_EFFORT),
-    target: Annotated[str, typer.Option("--target", "-t", help="Average bits a second of --codec besides, with commas: 0.7k,1.4k.")] = "",
+    target: Annotated[
+        str, typer.Option("--target", "-t", help="Targets of --codec besides, with commas: average bits a second or qualities, 0.7k,q4.")
+    ] = "",
     conceal: Annotated[bool, typer.Option(help="Conceal lost frames of --codec.")] = True,
     peers: Annotated[str, typer.Option(help="Peers with commas: all, opus-6, codec2-1200, hf:CHECKPOINT@8, folder:DIR@KBPS, ...")] = "",
     lyra: Annotated[Path | None, typer.Option(help="Folder of Lyra V2's three model files.")] = None,
@@ -75,7 +77,7 @@ def bench(
         recordings = [recordings[i * len(recordings) // limit] for i in range(limit)]
     chosen_metrics, chosen_conditions = choose_metrics(metrics), choose_conditions(conditions)
     others, missing = choose_peers(peers, lyra)
-    targets = [rate for rate in (parse_bitrate(text, "--target") for text in target.split(",") if text) if rate]
+    targets = [aim for aim in (parse_target(text) for text in target.split(",") if text) if aim]
     models = codec or ([] if peers else [DEFAULT_MODEL])
     ours: list[System] = [
         system

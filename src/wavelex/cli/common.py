@@ -19,6 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from wavelex.audio import find_audio
 from wavelex.errors import WavelexError
 from wavelex.search.effort import LEVELS
+from wavelex.search.target import Quality, Target
 
 STANDARD_STREAM = "-"
 console = Console(stderr=True)
@@ -28,8 +29,9 @@ Codebooks = Annotated[int | None, typer.Option("--codebooks", "-n", help="How ma
 BitrateText = Annotated[
     str | None, typer.Option("--bitrate", "-b", help="Instead of codebooks: bits a second a stream, e.g. 1500 or 1.5k.")
 ]
-Target = Annotated[
-    str | None, typer.Option("--target", "-t", help="Average bits a second a stream to be written, e.g. 1.2k; frames take what they need.")
+TargetText = Annotated[
+    str | None,
+    typer.Option("--target", "-t", help="What varying frames aim at: an average of bits a second a stream (1.2k), or a quality (q4)."),
 ]
 Effort = Annotated[
     int, typer.Option("--effort", "-e", min=0, max=len(LEVELS) - 1, help="How long to look for good codes: 0 fastest, 9 best.")
@@ -38,14 +40,21 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a file
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Output file (one input) or folder (several); - for standard output.")]
 
 
-def parse_bitrate(text: str | None, option: str = "--bitrate") -> float | None:
+def parse_bitrate(text: str | None, option: str = "--bitrate", otherwise: str = "") -> float | None:
     """Bits a second from 1500, 1.5k or 1.5kbps. Raises WavelexError for anything else."""
     if text is None:
         return None
     match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*(k?)(?:bps|bit/s)?\s*", text.lower())
     if not match:
-        raise WavelexError(f"{option} {text!r}: give bits a second, such as 1500 or 1.5k")
+        raise WavelexError(f"{option} {text!r}: give bits a second, such as 1500 or 1.5k{otherwise}")
     return float(match[1]) * (1000 if match[2] else 1)
+
+
+def parse_target(text: str | None) -> Target | None:
+    """An average rate from 1.2k, or a quality from q4. Raises WavelexError for anything else."""
+    if text and re.fullmatch(r"\s*q[0-9]*\.?[0-9]+\s*", text.lower()):
+        return Quality(float(text.strip()[1:]))
+    return parse_bitrate(text, "--target", ", or a quality such as q4")
 
 
 @dataclass(frozen=True)

@@ -25,9 +25,10 @@ from wavelex.cli.common import (
     Json,
     Model,
     Out,
-    Target,
+    TargetText,
     need_samples,
     parse_bitrate,
+    parse_target,
     plan,
     run_jobs,
 )
@@ -36,6 +37,7 @@ from wavelex.errors import WavelexError
 from wavelex.files import replacing
 from wavelex.hub import DEFAULT_MODEL, load
 from wavelex.search.effort import DEFAULT_EFFORT
+from wavelex.search.target import Target
 from wavelex.tokens import choose_coding
 
 
@@ -46,7 +48,7 @@ def encode(
     codebooks: Codebooks = None,
     bitrate: BitrateText = None,
     effort: Effort = DEFAULT_EFFORT,
-    target: Target = None,
+    target: TargetText = None,
     per_channel: Annotated[bool, typer.Option(help="Code every channel on its own instead of their mix.")] = False,
     coding: Annotated[
         str | None, typer.Option(help="How codes become bits: neural, context or packed; the smallest there is, unless given.")
@@ -64,7 +66,7 @@ def encode(
         raise WavelexError(f"--packet {packet}: give at most {1000 * BLOCK_FRAMES / codec.frame_rate:.0f} milliseconds")
     if target and frames % COUNT_GROUP:
         frames += COUNT_GROUP - frames % COUNT_GROUP
-    options = Options(count, effort, parse_bitrate(target, "--target"), per_channel, coding, frames)
+    options = Options(count, effort, parse_target(target), per_channel, coding, frames)
     run_jobs(jobs, lambda job: encode_file(codec, job, options), _tell, as_json)
 
 
@@ -74,7 +76,7 @@ class Options:
 
     codebooks: int
     effort: int
-    target: float | None
+    target: Target | None
     per_channel: bool
     coding: str | None
     block_frames: int

@@ -8,11 +8,26 @@ from typing import Annotated, Any
 import typer
 
 from wavelex.audio import find_audio
-from wavelex.cli.common import BitrateText, Codebooks, Effort, Job, Json, Model, Out, Target, need_samples, parse_bitrate, plan, run_jobs
+from wavelex.cli.common import (
+    BitrateText,
+    Codebooks,
+    Effort,
+    Job,
+    Json,
+    Model,
+    Out,
+    TargetText,
+    need_samples,
+    parse_bitrate,
+    parse_target,
+    plan,
+    run_jobs,
+)
 from wavelex.codec import Codec
 from wavelex.errors import WavelexError
 from wavelex.hub import DEFAULT_MODEL, load
 from wavelex.search.effort import DEFAULT_EFFORT
+from wavelex.search.target import Target
 
 ENDING = ".decoded.wav"
 
@@ -24,7 +39,7 @@ def roundtrip(
     codebooks: Codebooks = None,
     bitrate: BitrateText = None,
     effort: Effort = DEFAULT_EFFORT,
-    target: Target = None,
+    target: TargetText = None,
     as_json: Json = False,
 ) -> None:
     """Encode and decode; write the decoded WAV (NAME.decoded.wav) and print rate, speed, PESQ and STOI."""
@@ -33,10 +48,10 @@ def roundtrip(
     jobs = plan(inputs, out, ENDING, lambda folder: [path for path in find_audio(folder) if not path.name.endswith(ENDING)])
     codec = load(model)
     count = codec.choose_codebooks(codebooks, parse_bitrate(bitrate))
-    run_jobs(jobs, lambda job: _roundtrip(codec, job, count, effort, parse_bitrate(target, "--target")), _tell, as_json)
+    run_jobs(jobs, lambda job: _roundtrip(codec, job, count, effort, parse_target(target)), _tell, as_json)
 
 
-def _roundtrip(codec: Codec, job: Job, codebooks: int, effort: int, target: float | None) -> dict[str, Any]:
+def _roundtrip(codec: Codec, job: Job, codebooks: int, effort: int, target: Target | None) -> dict[str, Any]:
     from wavelex.audio import read_audio
     from wavelex.bench.quick import there_and_back
 

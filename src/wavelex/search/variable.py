@@ -1,52 +1,20 @@
-"""A whole recording at an average bit rate: frames take as many codebooks as their content needs."""
+"""A whole recording at an average bit rate or a quality: frames take as many codebooks as their content needs."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from wavelex.encoders.base import Encoder
-from wavelex.errors import WavelexError
 from wavelex.quantizers.base import Quantizer
 from wavelex.search.refine import Refiner
 from wavelex.search.session import RefiningEncoder
-from wavelex.search.varied import CLOSE, allocate_bits, loudness_weights, prefix_errors
+from wavelex.search.target import Budget, Quality
+from wavelex.search.varied import CLOSE, allocate_bits, allocate_error, loudness_weights, prefix_errors
 from wavelex.sessions import CodeSearch, LatentStream
-from wavelex.tokens import AudioTokens
 
 CORRECTIONS = 2
 """Times that the allocation is made anew."""
-
-
-@dataclass(frozen=True)
-class Budget:
-    """An average of bits a second for one stream, as files are written.
-
-    Raises WavelexError for one that is not above 0.
-    """
-
-    target: float
-    frame_rate: float
-    describe: Callable[[np.ndarray], AudioTokens]
-    coding: str | None
-    block_frames: int
-
-    def __post_init__(self) -> None:
-        if not self.target > 0:
-            raise WavelexError(f"{self.target:g} bit/s cannot be reached; give more than 0")
-
-    def bits(self, frames: int) -> float:
-        """What so many frames may have."""
-        return self.target * frames / self.frame_rate
-
-    def measure(self, codes: np.ndarray) -> float:
-        """The bits that codes (streams, codebooks, frames) take."""
-        tokens = self.describe(codes)
-        # Without the header, for which a short recording at a low rate would have no room.
-        return 8.0 * (len(tokens.to_bytes(self.coding, self.block_frames)) - len(tokens.header(self.coding).to_bytes()))
 
 
 class VariableEncoder:
@@ -61,13 +29,13 @@ class VariableEncoder:
         quantizer: Quantizer,
         search: CodeSearch,
         refiner: Refiner | None,
-        budget: Budget,
+        goal: Budget | Quality,
         streams: int,
     ) -> None:
         """A `refiner` has the last word on codes, not on their number."""
         self.streams, self.codebooks = streams, search.codebooks
         self._encoder, self._quantizer, self._search, self._refiner = encoder, quantizer, search, refiner
-        self._budget = budget
+        self._goal = goal
         self._stream = LatentStream(encoder, streams)
         self._samples: list[np.ndarray] = []
         self._latents: list[torch.Tensor] = []
@@ -92,21 +60,30 @@ class VariableEncoder:
         greedy = self._quantizer.encode(latents, self.codebooks)
         weights = loudness_weights(torch.from_numpy(samples).to(latents.device), frames, self._encoder.hop_length)
         errors = prefix_errors(self._quantizer, latents, greedy) * weights[:, None]
-        wanted = whole = self._budget.bits(self.streams * frames)
-        counts = allocate_bits(errors, greedy, wanted, self._budget.measure)
-        codes = self._choose(latents, counts)
-        # The codes chosen take other room than the greedy ones that were measured for the allocation.
-        for _ in range(CORRECTIONS):
-            taken = self._budget.measure(codes.cpu().numpy())
-            if abs(taken - whole) <= CLOSE * whole:
-                break
-            wanted *= whole / taken
-            counts = allocate_bits(errors, greedy, wanted, self._budget.measure)
-            codes = self._choose(latents, counts)
+        counts, codes = self._allocate(latents, greedy, errors)
         if self._refiner:
             session = RefiningEncoder(self._encoder, self._quantizer, self._refiner, self.streams, counts)
             return np.concatenate([*map(session.push, chunks), session.flush()], axis=2)
         return codes.cpu().numpy()
+
+    def _allocate(self, latents: torch.Tensor, greedy: torch.Tensor, errors: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Numbers of codebooks (streams, frames), and the codes."""
+        goal = self._goal
+        if isinstance(goal, Quality):
+            counts = allocate_error(errors, goal.codebooks)
+            return counts, self._choose(latents, counts)
+        wanted = whole = goal.bits(self.streams * latents.shape[2])
+        counts = allocate_bits(errors, greedy, wanted, goal.measure)
+        codes = self._choose(latents, counts)
+        # The codes chosen take other room than the greedy ones that were measured for the allocation.
+        for _ in range(CORRECTIONS):
+            taken = goal.measure(codes.cpu().numpy())
+            if abs(taken - whole) <= CLOSE * whole:
+                break
+            wanted *= whole / taken
+            counts = allocate_bits(errors, greedy, wanted, goal.measure)
+            codes = self._choose(latents, counts)
+        return counts, codes
 
     def _choose(self, latents: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
         self._search.begin()

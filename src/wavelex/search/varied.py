@@ -47,6 +47,22 @@ def allocate(errors: Tensor, mean_codebooks: float) -> Tensor:
     `errors` (streams, codebooks, frames) fall with the codebooks; every group of frames gets the point of its curve where one more
     codebook gains less than a slope common to all (Shoham and Gersho 1988).
     """
+    return _steepest(errors, lambda counts: float(counts.double().mean()) <= mean_codebooks)[1]
+
+
+def allocate_error(errors: Tensor, codebooks: float) -> Tensor:
+    """`allocate` with the fewest codebooks that leave no more error than so many in every frame."""
+    fixed = errors.double().sum((0, 2)).clamp(min=1e-12).log().cpu().numpy()
+    limit = float(np.exp(np.interp(codebooks, np.arange(1, len(fixed) + 1), fixed))) * (1 + 1e-9)
+
+    def too_much(counts: Tensor) -> bool:
+        return float(errors.gather(1, counts[:, None] - 1).double().sum()) > limit
+
+    return _steepest(errors, too_much)[0]
+
+
+def _steepest(errors: Tensor, beyond: Callable[[Tensor], bool]) -> tuple[Tensor, Tensor]:
+    """The allocations at the steepest slope that is not `beyond`, and at the one just above it; steeper ones have fewer codebooks."""
     streams, books, frames = errors.shape
     grouped = torch.nn.functional.pad(errors.double(), (0, -frames % COUNT_GROUP)).view(streams, books, -1, COUNT_GROUP).sum(3)
     cost = torch.arange(1, books + 1, dtype=torch.double, device=errors.device)[:, None]
@@ -57,11 +73,11 @@ def allocate(errors: Tensor, mean_codebooks: float) -> Tensor:
     low, high = 1e-12, 1e12
     for _ in range(100):
         middle = (low * high) ** 0.5
-        if float(counts(middle).double().mean()) > mean_codebooks:
-            low = middle
-        else:
+        if beyond(counts(middle)):
             high = middle
-    return counts(high)
+        else:
+            low = middle
+    return counts(low), counts(high)
 
 
 def allocate_bits(errors: Tensor, codes: Tensor, wanted: float, measure: Callable[[np.ndarray], float]) -> Tensor:
