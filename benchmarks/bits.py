@@ -1,6 +1,6 @@
 """Bits really written for the same codes by each coding, header and all, and how fast the coder alone is.
 
-    python benchmarks/bits.py FOLDER [--limit N] [--model speech-16k]
+    python benchmarks/bits.py FOLDER [--limit N] [--model speech-16k] [--effort 2]
 
 Every file is decoded again and compared.
 """
@@ -19,6 +19,7 @@ from wavelex.bitstream.coding import ModelledCoder
 from wavelex.bitstream.header import BLOCK_FRAMES
 from wavelex.bitstream.priors.store import find_prior
 from wavelex.recordings import list_recordings
+from wavelex.search.effort import DEFAULT_EFFORT
 from wavelex.tokens import AudioTokens, choose_coding
 
 COUNTS = (1, 2, 4, 8)
@@ -31,18 +32,20 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--limit", type=int)
     parser.add_argument("--model", default="speech-16k")
+    parser.add_argument("--effort", type=int, default=DEFAULT_EFFORT)
     options = parser.parse_args()
     torch.set_num_threads(1)
     codec = wavelex.load(options.model)
     paths = [recording.path for recording in list_recordings(options.folder)]
     chosen = paths[:: max(1, len(paths) // options.limit)] if options.limit else paths
-    print("codes by effort 2; kbit/s of whole files, in brackets of blocks without the header; times real time of the coder alone\n")
+    print(f"codes by effort {options.effort}; kbit/s of whole files, in brackets of blocks without the header;")
+    print("times real time of the coder alone\n")
     print("| codebooks | nominal | packed | context | neural | context under nominal | neural under nominal |")
     print("|---|---|---|---|---|---|---|")
     speeds: dict[str, list[float]] = {coding: [0.0, 0.0] for coding in CODINGS[1:]}
     heard = 0.0
     for count in COUNTS:
-        tokens = [codec.encode(path, codebooks=count) for path in chosen]
+        tokens = [codec.encode(path, codebooks=count, effort=options.effort) for path in chosen]
         seconds = sum(item.seconds for item in tokens)
         rows, blocks = [], {}
         for coding in CODINGS:
@@ -75,7 +78,7 @@ def main() -> None:
         for count in COUNTS:
             coder, bits, frames = ModelledCoder(prior, count), 0, 0
             for path in some:
-                codes = codec.encode(path, codebooks=count).codes
+                codes = codec.encode(path, codebooks=count, effort=options.effort).codes
                 bits += sum(8 * len(coder.encode(codes[:, :, i : i + size])) for i in range(0, codes.shape[2], size))
                 frames += codes.shape[2]
             cells.append(f"{1 - bits / frames * codec.frame_rate / codec.bitrate(count):.1%}")
