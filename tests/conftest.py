@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
 import hypothesis
 import numpy as np
 import pytest
 import torch
 
+from wavelex.bitstream.priors.inputs import whole_vectors
+from wavelex.bitstream.priors.network import PriorNetwork
+from wavelex.bitstream.priors.neural import NeuralPrior
+from wavelex.bitstream.priors.store import register_beside, save_prior
 from wavelex.codec import Codec
 from wavelex.designs import build
 from wavelex.designs.speech_16k import speech_16k
@@ -42,6 +49,20 @@ def make_codec(seed: int = 0, **arguments: object) -> Codec:
         codec.quantizer.start(latents.mean(dim=2, keepdim=True) + spread)
     codec.name, codec.weights_hash = "tiny", "00112233aabbccdd"
     return codec.eval()
+
+
+def with_prior(codec: Codec, weights_hash: str) -> Codec:
+    """The codec under another name, with a neural prior that knows nothing but that some codes are dearer than others."""
+    codec.weights_hash = weights_hash
+    vectors = whole_vectors(torch.stack([codec.quantizer.code_vectors(book) for book in range(codec.codebooks)]).numpy())
+    torch.manual_seed(0)
+    network = PriorNetwork(codec.codebooks, vectors.shape[1], vectors.shape[2], 8)
+    with torch.no_grad():
+        network.out_bias.copy_(torch.randn_like(network.out_bias))
+    with tempfile.TemporaryDirectory() as folder:
+        save_prior(Path(folder) / "a.neural.prior.safetensors", NeuralPrior.of(network, vectors), weights_hash)
+        register_beside(Path(folder) / "a.safetensors", weights_hash)
+    return codec
 
 
 @pytest.fixture(scope="session")

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import voice
+from conftest import make_codec, voice, with_prior
 from hypothesis import given
 from hypothesis import strategies as st
 
 from wavelex.codec import Codec
 from wavelex.errors import WavelexError
-from wavelex.tokens import AudioTokens, check_codes
+from wavelex.tokens import LOST, AudioTokens, check_codes
 
 
 def tokens_of(codes: np.ndarray) -> AudioTokens:
@@ -95,3 +95,16 @@ def test_frames_of_varying_size_are_not_packed() -> None:
     assert tokens.varies and tokens.bitrate == 50 * 15
     with pytest.raises(WavelexError, match="cannot be packed"):
         tokens.to_bytes()
+
+
+def test_damage_to_one_block_among_several_that_are_read_together_stays_there(tmp_path: Path) -> None:
+    codec = with_prior(make_codec(), "cdcdcdcd34343434")
+    tokens = codec.encode(voice(3.0), codebooks=4)
+    data = bytearray(tokens.to_bytes(block_frames=20))
+    data[len(data) // 2] ^= 0x55
+    (tmp_path / "a.wlx").write_bytes(data)
+    found = AudioTokens.load(tmp_path / "a.wlx", salvage=True).codes
+    lost = (found[0] == LOST).all(axis=0)
+    assert lost.sum() == 20 and np.array_equal(found[:, :, ~lost], tokens.codes[:, :, ~lost])
+    with pytest.raises(WavelexError, match="damaged"):
+        AudioTokens.load(tmp_path / "a.wlx")

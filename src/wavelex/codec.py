@@ -97,15 +97,18 @@ class Codec(nn.Module):
         samples: Tensor = self.decoder(nn.functional.pad(latents, (0, ahead)))
         return samples[..., : latents.shape[-1] * self.hop_length]
 
-    def stream_encoder(self, codebooks: int | None = None, streams: int = 1, effort: int = DEFAULT_EFFORT) -> StreamEncoder:
+    def stream_encoder(
+        self, codebooks: int | None = None, streams: int = 1, effort: int = DEFAULT_EFFORT, block_frames: int = BLOCK_FRAMES
+    ) -> StreamEncoder:
         """A session that takes samples at the codec's rate in chunks of any size and gives codes when they are ready.
 
+        `block_frames` are the frames that will be coded together, those of a packet for instance, which matters for their price.
         Raises WavelexError for an effort that would have to wait for later samples.
         """
         chosen = choose_effort(effort)
         if chosen.synthesizes:
             raise WavelexError(f"effort {effort} waits for later samples; a stream takes 0 to {STREAMING_EFFORT}")
-        search = make_search(self.quantizer, self._prior(), self.choose_codebooks(codebooks, None), chosen)
+        search = make_search(self.quantizer, self._prior(), self.choose_codebooks(codebooks, None), chosen, block_frames)
         return StreamEncoder(self.encoder, search, streams)
 
     def stream_decoder(self, streams: int = 1, conceal: bool = True) -> StreamDecoder:
@@ -203,7 +206,7 @@ class Codec(nn.Module):
             row[0, : len(clip)] = as_samples(clip)[0]
         with torch.inference_mode():
             latents = self.latents(torch.from_numpy(padded).to(self._device))
-            codes = make_search(self.quantizer, self._prior(), count, chosen).choose(latents).cpu().numpy()
+            codes = make_search(self.quantizer, self._prior(), count, chosen, BLOCK_FRAMES).choose(latents).cpu().numpy()
         return [
             self.describe(c[None, :, : -(-len(x) // self.hop_length)], self.sample_rate, len(x)) for c, x in zip(codes, clips, strict=True)
         ]

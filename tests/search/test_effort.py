@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from conftest import make_codec, voice
+from conftest import make_codec, voice, with_prior
 
 from wavelex.codec import Codec
 from wavelex.errors import WavelexError
@@ -14,6 +14,8 @@ from wavelex.search import session
 from wavelex.search.effort import LEVELS, STREAMING_EFFORT
 
 CODEC = make_codec()
+PRICED = with_prior(make_codec(), "abababab12121212")
+BOTH = pytest.mark.parametrize("codec", [CODEC, PRICED], ids=["without a prior", "with one"])
 
 
 def perceptual_loss(codec: Codec, samples: np.ndarray, effort: int, codebooks: int) -> float:
@@ -24,10 +26,11 @@ def perceptual_loss(codec: Codec, samples: np.ndarray, effort: int, codebooks: i
     return float(torch.stack(list(losses.values())).sum())
 
 
+@BOTH
 @pytest.mark.parametrize("codebooks", [2, 8])
-def test_each_level_is_at_least_as_good_as_the_one_below(codebooks: int) -> None:
+def test_each_level_is_at_least_as_good_as_the_one_below(codec: Codec, codebooks: int) -> None:
     samples = voice(2.0)
-    losses = [perceptual_loss(CODEC, samples, level, codebooks) for level in range(STREAMING_EFFORT, 8)]
+    losses = [perceptual_loss(codec, samples, level, codebooks) for level in range(STREAMING_EFFORT, 8)]
     assert losses == sorted(losses, reverse=True)
     assert losses[-1] < 0.98 * losses[0]
 
@@ -42,14 +45,15 @@ def test_streaming_levels_lower_the_error_of_the_latents() -> None:
     assert errors == sorted(errors, reverse=True) and errors[-1] < errors[0]
 
 
+@BOTH
 @pytest.mark.parametrize("seconds", [0.0, 0.01, 1.3, 2.6])
-def test_a_refined_file_has_every_frame_whatever_the_stretches(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refined_file_has_every_frame_whatever_the_stretches(codec: Codec, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "STRETCH", 40)
     monkeypatch.setattr(session, "AHEAD", 10)
     samples = np.stack([voice(seconds, seed=1), voice(seconds, seed=2)])
-    tokens = CODEC.encode(samples, codebooks=3, effort=5, per_channel=True)
+    tokens = codec.encode(samples, codebooks=3, effort=5, per_channel=True)
     assert tokens.codes.shape == (2, 3, -(-samples.shape[1] // 320))
-    alone = CODEC.encode(samples[1], codebooks=3, effort=5)
+    alone = codec.encode(samples[1], codebooks=3, effort=5)
     assert (tokens.codes[1] == alone.codes[0]).mean() > 0.99 if seconds else True
 
 
@@ -68,8 +72,24 @@ def test_levels_that_do_not_exist_or_cannot_stream_are_refused() -> None:
         CODEC.encode_batch([voice(0.1)], effort=STREAMING_EFFORT + 1)
 
 
-def test_refinement_works_where_gradients_are_off() -> None:
+@BOTH
+def test_refinement_works_where_gradients_are_off(codec: Codec) -> None:
     samples = voice(0.5)
     with torch.inference_mode():
-        inside = CODEC.encode(samples, effort=5)
-    assert np.array_equal(inside.codes, CODEC.encode(samples, effort=5).codes)
+        inside = codec.encode(samples, effort=5)
+    assert np.array_equal(inside.codes, codec.encode(samples, effort=5).codes)
+
+
+@BOTH
+def test_samples_far_too_loud_still_have_codes(codec: Codec) -> None:
+    assert codec.encode(voice(0.5) * np.float32(1e25), effort=4).codes.shape == (1, 8, 25)
+
+
+@pytest.mark.parametrize("effort", [2, 3])
+def test_streams_channels_and_batches_are_coded_alike(effort: int) -> None:
+    samples = np.stack([voice(2.5, seed=1), voice(2.5, seed=2)])
+    together = PRICED.encode(samples, effort=effort, per_channel=True).codes
+    alone = [PRICED.encode(row, effort=effort).codes[0] for row in samples]
+    batch = [tokens.codes[0] for tokens in PRICED.encode_batch([samples[0], samples[1][:30_000]], effort=effort)]
+    assert np.array_equal(together, np.stack(alone))
+    assert np.array_equal(batch[0], alone[0]) and np.array_equal(batch[1][:, :90], alone[1][:, :90])

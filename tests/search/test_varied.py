@@ -8,15 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import make_codec, voice
+from conftest import make_codec, voice, with_prior
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wavelex.bitstream.coding import COUNT_GROUP
-from wavelex.bitstream.priors.inputs import whole_vectors
-from wavelex.bitstream.priors.network import PriorNetwork
-from wavelex.bitstream.priors.neural import NeuralPrior
-from wavelex.bitstream.priors.store import register_beside, save_prior
 from wavelex.blocks import SourceReader
 from wavelex.codec import Codec
 from wavelex.errors import WavelexError
@@ -26,17 +22,8 @@ from wavelex.tokens import AudioTokens
 
 
 @pytest.fixture(scope="module")
-def codec(tmp_path_factory: pytest.TempPathFactory) -> Codec:
-    """One with a prior, which knows nothing."""
-    made = make_codec(seed=3)
-    made.weights_hash = "aaaabbbbccccdddd"
-    vectors = whole_vectors(torch.stack([book.vectors for book in made.quantizer.codebooks]).numpy())
-    torch.manual_seed(0)
-    prior = NeuralPrior.of(PriorNetwork(8, 1024, 12, 8), vectors)
-    folder = tmp_path_factory.mktemp("priors")
-    save_prior(folder / "a.neural.prior.safetensors", prior, made.weights_hash)
-    register_beside(folder / "a.safetensors", made.weights_hash)
-    return made
+def codec() -> Codec:
+    return with_prior(make_codec(seed=3), "aaaabbbbccccdddd")
 
 
 @given(seed=st.integers(0, 10**6), mean=st.floats(1.0, 3.0))
@@ -117,6 +104,15 @@ def test_a_quality_takes_fewer_bits_than_that_number_of_codebooks_throughout(cod
     fixed = codec.encode(samples, codebooks=4)
     sizes = [len(codec.encode(samples, target=Quality(like)).to_bytes()) for like in (2.5, 4.0, 5.0)]
     assert sizes == sorted(sizes) and sizes[1] < 0.9 * len(fixed.to_bytes())
+    latents = codec.latents(torch.from_numpy(samples)[None, None]).detach()
+    frames = fixed.codes.shape[2]
+    weights = loudness_weights(torch.from_numpy(samples)[None], frames, codec.hop_length)
+    nearest, chosen = codec.encode(samples, codebooks=4, effort=0), codec.encode(samples, target=Quality(4.0), effort=0)
+    left = [
+        float(((latents - codec.quantizer.decode(torch.from_numpy(tokens.codes))).square().sum(1) * weights).sum())
+        for tokens in (nearest, chosen)
+    ]
+    assert 0.8 * left[0] < left[1] <= 1.001 * left[0]
     with pytest.raises(WavelexError, match="1 or more"):
         codec.encode(samples, target=Quality(0.5))
 

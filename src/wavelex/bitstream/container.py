@@ -96,7 +96,7 @@ class Writer:
 
 
 class Reader:
-    """Reads a header at once and blocks one by one.
+    """Reads a header at once and blocks as they are asked for, several at a time where that is faster.
 
     Raises WavelexError, naming `name`, when the header is not that of a readable version or is damaged, or the prior is missing.
     """

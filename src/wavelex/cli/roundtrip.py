@@ -48,7 +48,8 @@ def roundtrip(
     jobs = plan(inputs, out, ENDING, lambda folder: [path for path in find_audio(folder) if not path.name.endswith(ENDING)])
     codec = load(model)
     count = codec.choose_codebooks(codebooks, parse_bitrate(bitrate))
-    run_jobs(jobs, lambda job: _roundtrip(codec, job, count, effort, parse_target(target)), _tell, as_json)
+    aim = parse_target(target)
+    run_jobs(jobs, lambda job: _roundtrip(codec, job, count, effort, aim), _tell, as_json)
 
 
 def _roundtrip(codec: Codec, job: Job, codebooks: int, effort: int, target: Target | None) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -11,7 +12,7 @@ from wavelex.decoders.base import Decoder
 from wavelex.objectives.reconstruction import Reconstruction
 from wavelex.quantizers.base import Quantizer
 from wavelex.search.effort import Effort
-from wavelex.search.varied import encode_varied
+from wavelex.search.varied import encode_with
 from wavelex.sessions import CodeSearch
 
 RATE = 0.07
@@ -56,18 +57,20 @@ class Refiner:
             return torch.stack(list(losses.values())).sum()
 
         def encode(target: Tensor) -> Tensor:
-            if counts is None:
-                return self.quantizer.encode(target, self.search.codebooks, LOOP_BEAMS)
-            return encode_varied(self.quantizer, target, counts, self.search.codebooks, LOOP_BEAMS)
+            return encode_with(self.quantizer, target, None if counts is None else counts[None], self.search.codebooks, LOOP_BEAMS)
 
-        best = _Best()
+        def choose(target: Tensor) -> Tensor:
+            self.search.begin()
+            return self.search.choose(target, None if counts is None else counts[None])
+
+        # What is too loud for the objective has no finite loss, and keeps the codes that need none.
+        best = _Best(choose(latents), float("inf"))
+        best.offer(best.codes, float(judge(self.quantizer.decode(best.codes))))
 
         def settle(target: Tensor) -> None:
-            self.search.begin()
-            codes = self.search.choose(target, None if counts is None else counts[None])
+            codes = choose(target)
             best.offer(codes, float(judge(self.quantizer.decode(codes))))
 
-        settle(latents)
         # A dimension that hardly moves in this stretch may still be moved.
         deviation = latents.std(dim=2, keepdim=True, correction=0)
         scale = torch.maximum(deviation, 0.1 * deviation.mean())
@@ -106,9 +109,10 @@ class Refiner:
         return samples[:, 0, : latents.shape[2] * self.decoder.hop_length]
 
 
+@dataclass
 class _Best:
     codes: Tensor
-    loss = float("inf")
+    loss: float
 
     def offer(self, codes: Tensor, loss: float) -> None:
         """Keep the codes if they are better."""

@@ -13,7 +13,7 @@ from wavelex.tokens import AudioTokens
 
 @dataclass(frozen=True)
 class Quality:
-    """As little error as so many codebooks in every frame leave, 3.5 being between 3 and 4, at fewer bits.
+    """As little error as so many codebooks in every frame leave, 3.5 being between 3 and 4, at fewer bits; at most that of all codebooks.
 
     Raises WavelexError for less than one codebook.
     """
@@ -54,4 +54,4 @@ class Budget:
         """The bits that codes (streams, codebooks, frames) take."""
         tokens = self.describe(codes)
         # Without the header, for which a short recording at a low rate would have no room.
-        return 8.0 * (len(tokens.to_bytes(self.coding, self.block_frames)) - len(tokens.header(self.coding).to_bytes()))
+        return 8.0 * (len(tokens.to_bytes(self.coding, self.block_frames)) - len(tokens.header(self.coding, self.block_frames).to_bytes()))

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from wavelex.bitstream.coding import LANE_FRAMES
 from wavelex.bitstream.priors.inputs import INPUT_SCALE, SIGNED, all_contexts, partial_sums
 from wavelex.bitstream.priors.network import HIDDEN_SCALE, UNSIGNED, WEIGHT_SCALE
 from wavelex.bitstream.priors.neural import NeuralPrior
+from wavelex.bitstream.priors.product import product
 from wavelex.quantizers.base import Quantizer
+from wavelex.search.varied import encode_with
 
 PRICE = 0.04
 """What a bit is worth, as a share of the squared error that a frame is left with; chosen on held-out speech (docs/training-notes.md)."""
@@ -30,22 +34,20 @@ class ThriftySearch:
     Minimises squared error plus a price times bits in a beam search over each frame's codebooks: entropy-constrained quantization
     (Chou, Lookabaugh and Gray 1989) with the prior that the file will be coded with. The past that the prior is given is that of the
     nearest codes instead of those chosen, so that frames need not be settled one after the other; that costs 0.3% of the bits.
+    No frame is dearer, given that past, than with its nearest codes.
     """
 
-    def __init__(self, quantizer: Quantizer, prior: NeuralPrior, codebooks: int, widths: Sequence[int], lane_frames: int) -> None:
-        """The best found with any of the beam `widths` is taken; the file's coder forgets its past every `lane_frames`."""
+    def __init__(self, quantizer: Quantizer, prior: NeuralPrior, codebooks: int, widths: Sequence[int], block_frames: int) -> None:
+        """The best found with any of the beam `widths` is taken; the codes will be coded in blocks of so many frames."""
         self.codebooks = codebooks
-        self._quantizer, self._prior, self._widths, self._lane_frames = quantizer, prior, tuple(widths), lane_frames
-        self._vectors = [quantizer.code_vectors(book).cpu().numpy() for book in range(codebooks)]
-        self._squares = [np.square(vectors).sum(axis=1) for vectors in self._vectors]
-        self._prices = _Prices(prior, codebooks)
-        every = range(len(quantizer.codebook_sizes))
-        self._weights = _weights([float(quantizer.code_vectors(book).square().sum(1).mean()) for book in every])
+        self._quantizer, self._prior, self._widths, self._block_frames = quantizer, prior, tuple(widths), block_frames
+        self._tables = _tables(quantizer, prior)
         self.begin()
 
     def begin(self) -> None:
         """Forget the frames before."""
-        self._lane: np.ndarray | None = None
+        self._lane = np.zeros((0, self.codebooks, 0), np.int64)
+        self._position = 0
 
     def choose(self, latents: Tensor, counts: Tensor | None = None) -> Tensor:
         """Codes (streams, codebooks, n) for latents (streams, dim, n).
@@ -55,30 +57,30 @@ class ThriftySearch:
         streams, dim, frames = latents.shape
         if not frames:
             return torch.zeros(streams, self.codebooks, 0, dtype=torch.long, device=latents.device)
-        nearest = self._quantizer.encode(latents, self.codebooks, NARROW).cpu().numpy()
-        limits = np.full((streams, frames), self.codebooks) if counts is None else counts.cpu().numpy()
-        nearest = np.where(np.arange(self.codebooks)[None, :, None] < limits[:, None], nearest, -1)
+        nearest = encode_with(self._quantizer, latents, counts, self.codebooks, NARROW).cpu().numpy()
         contexts = self._contexts(nearest).reshape(streams * frames, -1)
         rows = latents.float().transpose(1, 2).reshape(-1, dim).cpu().numpy()
         plain = nearest.transpose(0, 2, 1).reshape(-1, self.codebooks)
         found = np.zeros_like(plain)
         for begin in range(0, len(rows), FRAMES_AT_ONCE):
             piece = slice(begin, begin + FRAMES_AT_ONCE)
-            found[piece] = self._best(rows[piece], self._prices.seen(contexts[piece]), limits.reshape(-1)[piece], plain[piece])
+            seen = self._tables.seen(contexts[piece], self.codebooks)
+            found[piece] = self._best(rows[piece], seen, (plain[piece] >= 0).sum(axis=1), plain[piece])
         return torch.from_numpy(found.reshape(streams, frames, -1)).transpose(1, 2).to(latents.device)
 
     def _contexts(self, codes: np.ndarray) -> np.ndarray:
         """What the prior sees of the past of each frame, (streams, n, width), if codes (streams, codebooks, n) come next."""
-        before = np.zeros((len(codes), self.codebooks, 0), np.int64) if self._lane is None else self._lane
-        known = np.concatenate([before, codes], axis=2)
-        streams, books, frames = known.shape
-        lanes = -(-frames // self._lane_frames)
-        padded = np.pad(known, ((0, 0), (0, 0), (0, lanes * self._lane_frames - frames)), constant_values=-1)
-        laid = padded.transpose(1, 0, 2).reshape(books, streams * lanes, self._lane_frames)
-        sums = partial_sums(laid, self._prior.vectors)[-1]
-        contexts = all_contexts(sums, (laid >= 0).sum(axis=0), len(self._prior.sizes))
-        self._lane = known[:, :, frames - frames % self._lane_frames :]
-        return contexts.reshape(streams, lanes * self._lane_frames, -1)[:, before.shape[2] : frames]
+        known = np.concatenate([self._lane, codes], axis=2) if len(self._lane) else codes
+        before = known.shape[2] - codes.shape[2]
+        in_lane = (self._position - before + np.arange(known.shape[2])) % self._block_frames % LANE_FRAMES
+        lane = (in_lane == 0).cumsum() - 1
+        laid = np.full((self.codebooks, len(codes), int(lane[-1]) + 1, LANE_FRAMES), -1)
+        laid[:, :, lane, in_lane] = known.transpose(1, 0, 2)
+        rows = laid.reshape(self.codebooks, -1, LANE_FRAMES)
+        contexts = all_contexts(partial_sums(rows, self._prior.vectors)[-1], (rows >= 0).sum(axis=0), len(self._prior.sizes))
+        self._position = (self._position + codes.shape[2]) % self._block_frames
+        self._lane = known[:, :, known.shape[2] - self._position % LANE_FRAMES :]
+        return contexts.reshape(*laid.shape[1:], -1)[:, lane, in_lane][:, before:]
 
     def _best(self, frames: np.ndarray, seen: np.ndarray, counts: np.ndarray, plain: np.ndarray) -> np.ndarray:
         best, cost = self._beam(frames, seen, counts, self._widths[0], plain)
@@ -101,12 +103,12 @@ class ThriftySearch:
         for book in range(self.codebooks):
             n, beam, dim = residual.shape
             each = np.arange(n)[:, None]
-            weight = self._weights[book]
-            logits = self._prices.logits(book, seen[alive, book], sums)
+            weight = self._tables.weights[book]
+            logits = self._tables.logits(book, seen[alive, book], sums)
             nats = nats + _log_sum(logits)
-            prices = _product(residual.reshape(n * beam, dim), self._vectors[book].T).reshape(n, beam, -1)
+            prices = product(residual.reshape(n * beam, dim), self._tables.vectors[book].T).reshape(n, beam, -1)
             prices *= -2 * weight
-            prices += self._squares[book] * weight
+            prices += self._tables.squares[book] * weight
             prices -= logits
             prices += (weight * np.square(residual).sum(2) + nats)[..., None]
             # But the first time, the last hypothesis is the plain one, which goes its own way.
@@ -114,8 +116,8 @@ class ThriftySearch:
             parents = np.concatenate([kept, np.full((n, 1), beam - 1)], axis=1)
             picks = np.concatenate([picks, plain[alive, book][:, None]], axis=1)
             nats = nats[each, parents] - logits[each, parents, picks]
-            residual = residual[each, parents] - self._vectors[book][picks]
-            sums = sums[each, parents] + self._prices.vectors[book][picks]
+            residual = residual[each, parents] - self._tables.vectors[book][picks]
+            sums = sums[each, parents] + self._tables.whole_vectors[book][picks]
             codes = np.concatenate([codes[each, parents], picks[..., None]], axis=2)
             ended = counts[alive] == book + 1
             if ended.any():
@@ -129,20 +131,23 @@ class ThriftySearch:
         return best, costs
 
 
-class _Prices:
-    """The neural prior in floating point: near enough to choose by."""
+class _Tables:
+    """Code vectors, and the neural prior in floating point: near enough to choose by. The same for all searches."""
 
-    def __init__(self, prior: NeuralPrior, codebooks: int) -> None:
-        self._prior, self._books = prior, codebooks
+    def __init__(self, quantizer: Quantizer, prior: NeuralPrior) -> None:
+        self.prior = prior
+        self.vectors = [quantizer.code_vectors(book).cpu().numpy() for book in range(len(quantizer.codebook_sizes))]
+        self.squares = [np.square(vectors).sum(axis=1) for vectors in self.vectors]
+        self.weights = _weights([float(squares.mean()) for squares in self.squares])
         real = {name: value.astype(np.float32) for name, value in prior.tensors.items()}
-        self.vectors = real["vectors"]
+        self.whole_vectors = real["vectors"]
         self._partial = real["partial"] / (INPUT_SCALE * WEIGHT_SCALE)
         self._second, self._second_bias = real["second"] / WEIGHT_SCALE, real["second_bias"] / (HIDDEN_SCALE * WEIGHT_SCALE)
         self._out, self._out_bias = real["out"] / WEIGHT_SCALE, real["out_bias"] / (HIDDEN_SCALE * WEIGHT_SCALE)
 
-    def seen(self, contexts: np.ndarray) -> np.ndarray:
+    def seen(self, contexts: np.ndarray, books: int) -> np.ndarray:
         """What the past (n, context_width) adds to the first hidden layer of each codebook: (n, books, hidden)."""
-        found: np.ndarray = self._prior.from_contexts(contexts, self._books) / np.float32(INPUT_SCALE * WEIGHT_SCALE)
+        found: np.ndarray = self.prior.from_contexts(contexts, books) / np.float32(INPUT_SCALE * WEIGHT_SCALE)
         return found
 
     def logits(self, book: int, seen: np.ndarray, sums: np.ndarray) -> np.ndarray:
@@ -152,14 +157,18 @@ class _Prices:
         partial = (np.clip(sums, -SIGNED, SIGNED).reshape(-1, dim) @ self._partial[book]).reshape(n, beam, -1)
         first = np.clip(seen[:, None] + partial, 0, top).reshape(n * beam, -1)
         second = np.clip(first @ self._second[book] + self._second_bias[book], 0, top)
-        found = _product(second, self._out[book])
+        found = product(second, self._out[book])
         found += self._out_bias[book]
         return found.reshape(n, beam, -1)
 
 
-def _product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    # torch's is twice as fast as numpy's, while numpy's small operations cost less than torch's.
-    found: np.ndarray = torch.mm(torch.from_numpy(a), torch.from_numpy(b)).numpy()
+_made: WeakKeyDictionary[Quantizer, _Tables] = WeakKeyDictionary()
+
+
+def _tables(quantizer: Quantizer, prior: NeuralPrior) -> _Tables:
+    found = _made.get(quantizer)
+    if found is None or found.prior is not prior:
+        found = _made[quantizer] = _Tables(quantizer, prior)
     return found
 
 
@@ -186,6 +195,6 @@ def _weights(energies: Sequence[float]) -> np.ndarray:
     `energies` are the mean squares of the vectors of all the quantizer's codebooks. What is left after one is mostly taken off by the
     finer ones, and the worth of a bit falls with the error that it takes off, so the weights are the same for any number of codebooks.
     """
-    left = REMAINDER * energies[-1] + np.cumsum([*energies, 0.0][::-1])[::-1][1:]
+    left = 1e-12 + REMAINDER * energies[-1] + np.cumsum([*energies, 0.0][::-1])[::-1][1:]
     found: np.ndarray = (math.log(2) / (PRICE * left)).astype(np.float32)
     return found

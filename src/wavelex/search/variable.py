@@ -15,6 +15,8 @@ from wavelex.sessions import CodeSearch, LatentStream
 
 CORRECTIONS = 2
 """Times that the allocation is made anew."""
+AT_ONCE = 2000
+"""Frames searched at a time; bounds the memory."""
 
 
 class VariableEncoder:
@@ -57,7 +59,8 @@ class VariableEncoder:
         frames = latents.shape[2]
         if not frames:
             return np.zeros((self.streams, self.codebooks, 0), np.int64)
-        greedy = self._quantizer.encode(latents, self.codebooks)
+        pieces = latents.split(AT_ONCE, dim=2)  # type: ignore[no-untyped-call]
+        greedy = torch.cat([self._quantizer.encode(piece, self.codebooks) for piece in pieces], dim=2)
         weights = loudness_weights(torch.from_numpy(samples).to(latents.device), frames, self._encoder.hop_length)
         errors = prefix_errors(self._quantizer, latents, greedy) * weights[:, None]
         counts, codes = self._allocate(latents, greedy, errors)
@@ -81,10 +84,13 @@ class VariableEncoder:
             if abs(taken - whole) <= CLOSE * whole:
                 break
             wanted *= whole / taken
-            counts = allocate_bits(errors, greedy, wanted, goal.measure)
+            last, counts = counts, allocate_bits(errors, greedy, wanted, goal.measure)
+            if torch.equal(last, counts):
+                break
             codes = self._choose(latents, counts)
         return counts, codes
 
     def _choose(self, latents: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
         self._search.begin()
-        return self._search.choose(latents, counts)
+        pieces = zip(latents.split(AT_ONCE, dim=2), counts.split(AT_ONCE, dim=1), strict=True)  # type: ignore[no-untyped-call]
+        return torch.cat([self._search.choose(*piece) for piece in pieces], dim=2)

@@ -27,10 +27,18 @@ def encode_varied(quantizer: Quantizer, latents: Tensor, counts: Tensor, codeboo
     return codes
 
 
+def encode_with(quantizer: Quantizer, latents: Tensor, counts: Tensor | None, codebooks: int, beams: Sequence[int]) -> Tensor:
+    """Codes (streams, codebooks, frames) for latents (streams, dim, frames), as many as `counts` (streams, frames) says if it is given."""
+    if counts is None:
+        return quantizer.encode(latents, codebooks, beams)
+    rows = zip(latents.split(1), counts, strict=True)  # type: ignore[no-untyped-call]
+    return torch.cat([encode_varied(quantizer, row, count, codebooks, beams) for row, count in rows])
+
+
 def prefix_errors(quantizer: Quantizer, latents: Tensor, codes: Tensor) -> Tensor:
     """Squared errors (streams, codebooks, frames) of latents (streams, dim, frames) when only the first 1, 2, ... codes are used."""
-    decoded = [quantizer.decode(codes[:, : count + 1]) for count in range(codes.shape[1])]
-    return torch.stack([(latents - vectors).square().sum(1) for vectors in decoded], dim=1)
+    errors = [(latents - quantizer.decode(codes[:, : count + 1])).square().sum(1) for count in range(codes.shape[1])]
+    return torch.stack(errors, dim=1)
 
 
 def loudness_weights(samples: Tensor, frames: int, hop_length: int) -> Tensor:
@@ -84,9 +92,11 @@ def allocate_bits(errors: Tensor, codes: Tensor, wanted: float, measure: Callabl
     """`allocate` so that `measure` (codes (streams, codebooks, frames) to bits) gives `wanted` bits, as nearly as it can be had."""
     books, cells = codes.shape[1], codes.shape[0] * codes.shape[2]
     mean, low, high = min(books, max(1.0, wanted / (10.0 * max(1, cells)))), 1.0, float(books)
-    best = allocate(errors, mean)
+    best = torch.zeros_like(errors[:, 0])
     for _ in range(_TURNS):
-        best = allocate(errors, mean)
+        last, best = best, allocate(errors, mean)
+        if torch.equal(last, best):
+            break
         kept = torch.where(torch.arange(books, device=codes.device)[None, :, None] < best[:, None], codes, -1)
         bits = measure(kept.cpu().numpy())
         if abs(bits - wanted) <= CLOSE * wanted:

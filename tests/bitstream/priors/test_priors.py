@@ -120,10 +120,38 @@ def test_bytes_do_not_depend_on_threads_or_precision() -> None:
     codes = varied(np.random.default_rng(9), 2, 120, BOOKS)
     coder = ModelledCoder(neural(), BOOKS, True)
     data = coder.encode(codes)
+    for precision in (torch.bfloat16, torch.float16):
+        with torch.autocast("cpu", precision):
+            assert coder.encode(codes) == data
+            assert np.array_equal(coder.decode_all([(data, 120)], 2)[0], codes)
     for threads, dtype in ((1, "float32"), (2, "float64")):
         script = PROBE.format(tests=str(Path(__file__).parent), threads=threads, dtype=dtype)
         done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
         assert done.stdout.strip() == hashlib.sha256(data).hexdigest()
+
+
+FORKED = """
+import multiprocessing, sys, numpy as np, torch
+sys.path.insert(0, {tests!r})
+torch.set_num_threads(2)
+import test_priors as t
+coder = t.ModelledCoder(t.neural(), t.BOOKS)
+data = coder.encode(np.random.default_rng(0).integers(0, t.SIZE, (4, t.BOOKS, 200)))
+def read(_):
+    return coder.decode_all([(data, 200)], 4)[0].sum()
+with multiprocessing.get_context("fork").Pool(2) as pool:
+    assert pool.map(read, range(2)) == [read(0)] * 2
+"""
+
+
+def test_forked_children_can_read() -> None:
+    script = FORKED.format(tests=str(Path(__file__).parent))
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=120)
+
+
+def test_what_no_encoder_has_made_is_told() -> None:
+    (found,) = ModelledCoder(neural(), BOOKS).decode_all([(b"\xff" * 40, 100)], 1)
+    assert isinstance(found, ValueError)
 
 
 def test_repeating_codes_cost_next_to_nothing_once_counted() -> None:
