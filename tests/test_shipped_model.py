@@ -39,9 +39,9 @@ def test_every_shipped_model_has_a_card_and_fits(name: str, tmp_path: Path) -> N
 
 
 def test_rates_and_lookahead_are_those_of_the_design(codec: Codec) -> None:
-    assert (codec.sample_rate, codec.frame_rate, codec.quantizer.codebook_sizes) == (16000, 50.0, [1024] * 8)
+    assert (codec.sample_rate, codec.frame_rate, codec.model.quantizer.codebook_sizes) == (16000, 50.0, [1024] * 8)
     assert [codec.bitrate(n) for n in (1, 2, 8)] == [500.0, 1000.0, 4000.0]
-    assert codec.lookahead / codec.sample_rate <= 0.08
+    assert codec.model.lookahead / codec.sample_rate <= 0.08
 
 
 def test_speech_it_never_heard_comes_back_better_with_every_doubling_of_the_rate(codec: Codec) -> None:
@@ -76,7 +76,7 @@ def test_streams_equal_the_whole(codec: Codec) -> None:
 
 
 def test_no_codebook_has_collapsed(codec: Codec) -> None:
-    for book in codec.quantizer.codebooks:
+    for book in codec.model.quantizer.codebooks:
         assert torch.isfinite(book.vectors).all()
         assert float((book.usage > 0.05 * book.usage.mean()).float().mean()) > 0.8
 

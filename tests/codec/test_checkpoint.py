@@ -36,7 +36,7 @@ def test_the_hash_tells_weights_apart(tmp_path: Path) -> None:
     codec = make_codec()
     save_codec(tmp_path / "a.safetensors", codec, "tiny")
     with torch.no_grad():
-        next(codec.parameters()).add_(0.01)
+        next(codec.model.parameters()).add_(0.01)
     save_codec(tmp_path / "b.safetensors", codec, "tiny")
     assert load_codec(tmp_path / "a.safetensors").weights_hash != load_codec(tmp_path / "b.safetensors").weights_hash
 

@@ -51,10 +51,10 @@ def test_batch_equals_one_by_one(lengths: list[int], codebooks: int) -> None:
 
 def test_encoding_in_blocks_equals_the_whole_signal(tiny: Codec) -> None:
     x = voice(23.7)
-    whole = tiny.quantizer.encode(tiny.latents(torch.from_numpy(x)[None, None]), beams=choose_effort(DEFAULT_EFFORT).beams)
+    whole = tiny.model.quantizer.encode(tiny.model.latents(torch.from_numpy(x)[None, None]), beams=choose_effort(DEFAULT_EFFORT).beams)
     assert np.array_equal(tiny.encode(x).codes, whole.numpy())
     with torch.no_grad():
-        samples = tiny.synthesize(tiny.quantizer.decode(whole))[0, :, : len(x)]
+        samples = tiny.model.synthesize(tiny.model.quantizer.decode(whole))[0, :, : len(x)]
     np.testing.assert_allclose(tiny.decode(tiny.encode(x)).samples, samples, atol=1e-5)
 
 
@@ -124,7 +124,7 @@ def test_streams_equal_the_whole_for_any_chunking(sizes: list[int], seed: int) -
 def test_the_declared_latency_is_what_a_stream_needs(tiny: Codec) -> None:
     """Pushed one by one, sample s is out when sample s + latency is in, always; and for some s not a sample earlier."""
     latency = round(tiny.latency * tiny.sample_rate)
-    assert tiny.lookahead <= 0.08 * tiny.sample_rate
+    assert tiny.model.lookahead <= 0.08 * tiny.sample_rate
     x = voice(0.15)
     encoder, decoder = tiny.stream_encoder(), tiny.stream_decoder()
     available, spare = 0, []

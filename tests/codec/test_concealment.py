@@ -11,7 +11,7 @@ import torch
 from conftest import make_codec, voice
 
 from wavelex.codec.codec import Codec
-from wavelex.codec.concealment import FADING, KEPT, Concealer
+from wavelex.codec.concealment import Concealer
 from wavelex.tokens.entropy.priors import store
 from wavelex.tokens.entropy.range_coder import TOTAL
 from wavelex.tokens.tokens import LOST
@@ -68,15 +68,15 @@ def test_what_was_foreseen_is_not_missed(codec: Codec) -> None:
     codes = steady(30, codec)
     lost = codes.copy()
     lost[:, :, 12:15] = LOST
-    latents, gains = Concealer(codec.quantizer, Repeating(), 1).fill(lost, HOP)
-    whole = codec.quantizer.decode(torch.from_numpy(codes))
+    latents, gains = Concealer(codec.model.quantizer, Repeating(), 1, 50.0).fill(lost, HOP)
+    whole = codec.model.quantizer.decode(torch.from_numpy(codes))
     assert (latents - whole).norm() < 0.1 * whole.norm() and (gains == 1).all()
 
 
 def test_long_losses_fade_to_silence_and_the_next_frame_is_whole(codec: Codec) -> None:
     lost = steady(60, codec)
     lost[:, :, 20:50] = LOST
-    gains = Concealer(codec.quantizer, Repeating(), 1).fill(lost, HOP)[1].reshape(60, HOP)
+    gains = Concealer(codec.model.quantizer, Repeating(), 1, 50.0).fill(lost, HOP)[1].reshape(60, HOP)
     assert (gains[: 20 + KEPT] == 1).all() and (gains[20 + KEPT + FADING + 1 : 50] == 0).all() and (gains[50:] == 1).all()
     assert (np.diff(gains[20 + KEPT : 50].ravel()) <= 1e-6).all()
 

@@ -23,7 +23,7 @@ from wavelex.tokens.tokens import AudioTokens
 
 @pytest.fixture(scope="module")
 def codec() -> Codec:
-    return with_prior(make_codec(seed=3), "aaaabbbbccccdddd")
+    return with_prior(make_codec(seed=3))
 
 
 @given(seed=st.integers(0, 10**6), mean=st.floats(1.0, 3.0))
@@ -52,19 +52,19 @@ def test_a_quality_is_reached_with_no_more_codebooks_than_in_every_frame(seed: i
 
 
 def test_each_frame_is_coded_as_if_all_had_its_number(codec: Codec) -> None:
-    latents = codec.latents(torch.from_numpy(voice(1.0))[None, None]).detach()
+    latents = codec.model.latents(torch.from_numpy(voice(1.0))[None, None]).detach()
     counts = torch.randint(1, 9, (50,), generator=torch.Generator().manual_seed(0))
-    codes = encode_varied(codec.quantizer, latents, counts, 8, (1, 4))
+    codes = encode_varied(codec.model.quantizer, latents, counts, 8, (1, 4))
     for frame, count in enumerate(counts.tolist()):
-        assert torch.equal(codes[0, :count, frame], codec.quantizer.encode(latents, count, (1, 4))[0, :, frame])
+        assert torch.equal(codes[0, :count, frame], codec.model.quantizer.encode(latents, count, (1, 4))[0, :, frame])
         assert (codes[0, count:, frame] == -1).all()
 
 
 def test_errors_are_those_of_the_prefixes(codec: Codec) -> None:
-    latents = codec.latents(torch.from_numpy(voice(0.5))[None, None]).detach()
-    errors = prefix_errors(codec.quantizer, latents, codec.quantizer.encode(latents))
+    latents = codec.model.latents(torch.from_numpy(voice(0.5))[None, None]).detach()
+    errors = prefix_errors(codec.model.quantizer, latents, codec.model.quantizer.encode(latents))
     for count in (1, 5, 8):
-        decoded = codec.quantizer.decode(codec.quantizer.encode(latents, count))
+        decoded = codec.model.quantizer.decode(codec.model.quantizer.encode(latents, count))
         torch.testing.assert_close(errors[:, count - 1], (latents - decoded).square().sum(1))
 
 
@@ -104,12 +104,12 @@ def test_a_quality_takes_fewer_bits_than_that_number_of_codebooks_throughout(cod
     fixed = codec.encode(samples, codebooks=4)
     sizes = [len(codec.encode(samples, target=Quality(like)).to_bytes()) for like in (2.5, 4.0, 5.0)]
     assert sizes == sorted(sizes) and sizes[1] < 0.9 * len(fixed.to_bytes())
-    latents = codec.latents(torch.from_numpy(samples)[None, None]).detach()
+    latents = codec.model.latents(torch.from_numpy(samples)[None, None]).detach()
     frames = fixed.codes.shape[2]
     weights = loudness_weights(torch.from_numpy(samples)[None], frames, codec.hop_length)
     nearest, chosen = codec.encode(samples, codebooks=4, effort=0), codec.encode(samples, target=Quality(4.0), effort=0)
     left = [
-        float(((latents - codec.quantizer.decode(torch.from_numpy(tokens.codes))).square().sum(1) * weights).sum())
+        float(((latents - codec.model.quantizer.decode(torch.from_numpy(tokens.codes))).square().sum(1) * weights).sum())
         for tokens in (nearest, chosen)
     ]
     assert 0.8 * left[0] < left[1] <= 1.001 * left[0]

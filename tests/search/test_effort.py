@@ -14,7 +14,7 @@ from wavelex.search import session
 from wavelex.search.effort import LEVELS, STREAMING_EFFORT
 
 CODEC = make_codec()
-PRICED = with_prior(make_codec(), "abababab12121212")
+PRICED = with_prior(make_codec())
 BOTH = pytest.mark.parametrize("codec", [CODEC, PRICED], ids=["without a prior", "with one"])
 
 
@@ -37,11 +37,11 @@ def test_each_level_is_at_least_as_good_as_the_one_below(codec: Codec, codebooks
 
 def test_streaming_levels_lower_the_error_of_the_latents() -> None:
     samples = voice(3.0, seed=5)
-    latents = CODEC.latents(torch.from_numpy(samples)[None, None])
+    latents = CODEC.model.latents(torch.from_numpy(samples)[None, None])
     errors = []
     for level in range(STREAMING_EFFORT + 1):
         codes = torch.from_numpy(CODEC.encode(samples, effort=level).codes)
-        errors.append(float((CODEC.quantizer.decode(codes) - latents).square().sum()))
+        errors.append(float((CODEC.model.quantizer.decode(codes) - latents).square().sum()))
     assert errors == sorted(errors, reverse=True) and errors[-1] < errors[0]
 
 

@@ -98,7 +98,7 @@ def test_frames_of_varying_size_are_not_packed() -> None:
 
 
 def test_damage_to_one_block_among_several_that_are_read_together_stays_there(tmp_path: Path) -> None:
-    codec = with_prior(make_codec(), "cdcdcdcd34343434")
+    codec = with_prior(make_codec())
     tokens = codec.encode(voice(3.0), codebooks=4)
     data = bytearray(tokens.to_bytes(block_frames=20))
     data[len(data) // 2] ^= 0x55

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import soundfile
@@ -84,6 +84,8 @@ class AudioReader:
         except (soundfile.LibsndfileError, RuntimeError, OSError, TypeError) as error:
             raise WavelexError(f"{self.name}: not an audio file that can be read (wav, flac, ogg, opus, mp3); convert it first") from error
         self.sample_rate, self.channels = int(self._file.samplerate), int(self._file.channels)
+        self.length = max(0, int(self._file.frames))
+        """Samples a channel, as far as the file says."""
         if self.channels > MOST_CHANNELS:
             self._file.close()
             raise WavelexError(f"{self.name}: has {self.channels} channels; mix it down to {MOST_CHANNELS} or fewer")
@@ -111,30 +113,44 @@ class AudioReader:
         self._file.close()
 
 
+def raw_pcm(source: BinaryIO, sample_rate: int) -> Audio:
+    """Bare 16-bit little-endian mono samples without a header. Raises WavelexError for half a sample."""
+    data = source.read()
+    if len(data) % 2:
+        raise WavelexError(f"standard input: {len(data)} bytes are not whole 16-bit samples; send little-endian 16-bit mono")
+    return Audio(np.frombuffer(data, "<i2").astype(np.float32)[None] / 32768, sample_rate)
+
+
 def check_finite(samples: np.ndarray, name: str) -> None:
     """Raises WavelexError if any sample is NaN or infinite."""
     if not np.isfinite(samples).all():
         raise WavelexError(f"{name}: holds samples that are NaN or infinite; repair or re-export the recording")
 
 
-def as_samples(array: np.ndarray) -> np.ndarray:
-    """(T,) or (channels, T) of floats, or of int16, as float32 (channels, T).
+def as_samples(array: Any, most_channels: int = MOST_CHANNELS) -> np.ndarray:
+    """(T,) or (channels, T) of floats or of int16, array or tensor on any device, as float32 (channels, T).
 
     Raises WavelexError for other shapes and types and for values that are not finite.
     """
+    array = array.detach().cpu().float().numpy() if _is_float_tensor(array) else np.asarray(array)
     if array.ndim not in (1, 2):
         raise WavelexError(f"samples of shape {array.shape} are not (T,) or (channels, T)")
     if array.dtype == np.int16:
         array = array.astype(np.float32) / 32768
     elif not np.issubdtype(array.dtype, np.floating):
         raise WavelexError(f"samples of type {array.dtype}; give float in [-1, 1] or int16")
-    array = np.atleast_2d(array.astype(np.float32))
-    if array.shape[0] == 0:
+    samples: np.ndarray = np.atleast_2d(array.astype(np.float32))
+    if samples.shape[0] == 0:
         raise WavelexError("samples have no channels; give (T,) or (channels, T)")
-    if array.shape[0] > MOST_CHANNELS:
-        raise WavelexError(f"samples of shape {array.shape} would be {array.shape[0]} channels; give (channels, T), not (T, channels)")
-    check_finite(array, "samples")
-    return array
+    if samples.shape[0] > most_channels:
+        raise WavelexError(f"samples of shape {samples.shape} would be {samples.shape[0]} channels; give (channels, T), not (T, channels)")
+    check_finite(samples, "samples")
+    return samples
+
+
+def _is_float_tensor(array: Any) -> bool:
+    # Told by what it can do, since this module does without torch.
+    return hasattr(array, "detach") and bool(array.is_floating_point())
 
 
 def write_audio(path: str | os.PathLike[str], audio: Audio) -> None:

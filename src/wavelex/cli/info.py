@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from wavelex.cli.common import Json, is_file
+from wavelex.cli.common import Json
+from wavelex.cli.jobs import is_file
 from wavelex.codec.hub import DEFAULT_MODEL, load
 from wavelex.errors import WavelexError
 from wavelex.files import open_to_read
@@ -72,18 +73,19 @@ def describe_model(name: str) -> dict[str, Any]:
     if Path(name).suffix in {".wav", ".flac", ".mp3", ".ogg", ".opus"} and Path(name).exists():
         raise WavelexError(f"{name}: is a recording; info describes .wlx files and models")
     codec = load(name)
+    model = codec.model
     return {
         "model": codec.name,
         "weights": codec.weights_hash,
-        "design": codec.design,
-        "arguments": codec.arguments,
-        "parameters": sum(p.numel() for p in codec.parameters())
-        + sum(counts.numel() * codec.encoder.dim for counts in codec.quantizer.usage()),
+        "design": model.design,
+        "arguments": model.arguments,
+        "parameters": sum(p.numel() for p in model.parameters())
+        + sum(counts.numel() * model.encoder.dim for counts in model.quantizer.usage()),
         "sample_rate": codec.sample_rate,
         "frame_rate": codec.frame_rate,
-        "codebook_sizes": codec.quantizer.codebook_sizes,
+        "codebook_sizes": codec.codebook_sizes,
         "bits_per_second": [codec.bitrate(n) for n in range(1, codec.codebooks + 1)],
-        "lookahead_ms": 1000 * codec.lookahead / codec.sample_rate,
+        "lookahead_ms": 1000 * model.lookahead / codec.sample_rate,
         "latency_ms": 1000 * codec.latency,
         "notes": codec.notes,
     }

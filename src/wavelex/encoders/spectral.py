@@ -47,7 +47,8 @@ class SpectralEncoder(Encoder):
     def step(self, x: Tensor, state: State, final: bool = False) -> tuple[Tensor, State]:
         stft_state, network_state = state
         spectrum, stft_state = self.stft.step(x[:, 0], stft_state, final)
-        latents, network_state = self.network.step(spectral_features(spectrum), network_state, final)
+        features = spectral_features(spectrum).to(next(self.network.parameters()).dtype)
+        latents, network_state = self.network.step(features, network_state, final)
         return latents, (stft_state, network_state)
 
 

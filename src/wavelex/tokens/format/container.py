@@ -17,22 +17,26 @@ import numpy as np
 from wavelex.errors import WavelexError
 from wavelex.tokens.entropy.blocks import LANE_FRAMES, LANES_AT_ONCE, BlockCoder, ModelledCoder, PackedCoder
 from wavelex.tokens.entropy.packing import packed_size
-from wavelex.tokens.entropy.priors.store import find_prior
+from wavelex.tokens.entropy.priors.store import Priors, shipped_with
 from wavelex.tokens.format.header import Header, check_header, read_header, read_varint, varint
 
 MOST_MISSING = 20_000_000
 """Codes; a header that promises more than that beyond the end of the file is not worth filling with silence."""
 MOST_SEARCHED = 1_000_000
 """Blocks that an intact one is recognised among after damage."""
+NO_PRIORS = Priors()
 _WINDOW = 1 << 18
 _CRC = struct.Struct("<I")
 
 
-def block_coder(header: Header, name: str) -> BlockCoder:
-    """What turns the blocks of such a file into bytes and back. Raises WavelexError when its prior is not to be had."""
+def block_coder(header: Header, name: str, priors: Priors) -> BlockCoder:
+    """What turns the blocks of such a file into bytes and back.
+
+    The prior is one of `priors` or of a shipped model. Raises WavelexError when it is not to be had.
+    """
     if header.coding == "packed":
         return PackedCoder(tuple(header.bits))
-    prior = find_prior(header.prior)
+    prior = priors.find(header.prior) or shipped_with(header.prior).find(header.prior)
     if prior is None:
         raise WavelexError(
             f"{name}: is coded with the token prior {header.prior}, which is not here; give the model that encoded it (--model)"
@@ -62,9 +66,9 @@ class Payload:
 class Writer:
     """Writes a header and then codes as they come. The target must be seekable: the lengths are filled in by `close`."""
 
-    def __init__(self, target: BinaryIO, header: Header, name: str = "tokens") -> None:
+    def __init__(self, target: BinaryIO, header: Header, name: str = "tokens", priors: Priors = NO_PRIORS) -> None:
         check_header(header, name)
-        self._target, self._header, self._coder = target, header, block_coder(header, name)
+        self._target, self._header, self._coder = target, header, block_coder(header, name, priors)
         self._held = np.zeros((header.streams, len(header.codebook_sizes), 0), np.int64)
         self._blocks = self._frames = 0
         target.write(header.to_bytes())
@@ -101,8 +105,8 @@ class Reader:
     Raises WavelexError, naming `name`, when the header is not that of a readable version or is damaged, or the prior is missing.
     """
 
-    def __init__(self, source: BinaryIO, name: str) -> None:
-        self._source, self.name = source, name
+    def __init__(self, source: BinaryIO, name: str, priors: Priors = NO_PRIORS) -> None:
+        self._source, self.name, self._priors = source, name, priors
         self.header = read_header(source, name)
         self._coder: BlockCoder | None = None
         self._between = False
@@ -147,7 +151,7 @@ class Reader:
         return f"block {damage.block + 1} of {self.header.block_count} ({start:.1f} to {end:.1f} s) is {damage.reason}"
 
     def _decode(self, group: list[tuple[int, Payload | Damage]]) -> Iterator[tuple[int, np.ndarray | Damage]]:
-        self._coder = self._coder or block_coder(self.header, self.name)
+        self._coder = self._coder or block_coder(self.header, self.name, self._priors)
         packer = PackedCoder(tuple(self.header.bits))
         found: dict[int, np.ndarray | ValueError | Damage] = {}
         for coder in (self._coder, packer):

@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from wavelex.errors import WavelexError
+from wavelex.tokens.entropy.priors.store import CODINGS
 
 MAGIC = b"WLX\x1a"
 VERSION = 2
-BLOCK_FRAMES = 200
-CODINGS = ("packed", "context", "neural")
-"""How the codes of a block become bytes; a file names one by its place here."""
+BLOCK_SECONDS = 4.0
+"""Of frames that are coded together, where nothing else is asked for."""
 HIGHEST_RATE = 1_000_000
 MOST_BLOCK_FRAMES = 1 << 16
 """Of all streams together; a block is decoded at once, so this bounds what a reader needs."""
@@ -38,7 +38,7 @@ class Header:
     codebook_sizes: tuple[int, ...]
     length: int = 0
     frames: int = 0
-    block_frames: int = BLOCK_FRAMES
+    block_frames: int = 200
     coding: str = "packed"
     prior: str = "00000000"
     variable: bool = False
@@ -75,6 +75,11 @@ class Header:
         body += varint(len(runs)) + b"".join(varint(size) + varint(count) for size, count in runs)
         head = MAGIC + bytes([VERSION]) + varint(len(body) + len(self.model.encode())) + body + self.model.encode()
         return head + _CRC.pack(zlib.crc32(head))
+
+
+def block_frames_at(frame_rate: float) -> int:
+    """Frames of a block of BLOCK_SECONDS: an even number, for frames that share their number of codebooks are kept together."""
+    return max(2, 2 * round(BLOCK_SECONDS * frame_rate / 2))
 
 
 def varint(number: int) -> bytes:

@@ -35,7 +35,7 @@ def network() -> PriorNetwork:
     torch.manual_seed(0)
     made = PriorNetwork(BOOKS, SIZE, DIM, HIDDEN)
     with torch.no_grad():
-        for parameter in made.parameters():
+        for parameter in made.model.parameters():
             parameter.add_(0.3 * torch.randn_like(parameter))
     return made
 

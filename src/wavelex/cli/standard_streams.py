@@ -1,0 +1,43 @@
+"""Standard input and output as files that can be sought in."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from wavelex.errors import WavelexError
+from wavelex.files import replacing
+
+_CHUNK = 1 << 20
+_IN_MEMORY = 1 << 24
+
+
+def standard_input() -> BinaryIO:
+    """All of standard input, in memory or a temporary file. Raises WavelexError when it is closed."""
+    stream = getattr(sys.stdin, "buffer", None)
+    if stream is None:
+        raise WavelexError("standard input is closed; pipe something into it")
+    held = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - read after this returns
+    while chunk := stream.read(_CHUNK):
+        held.write(chunk)
+    held.seek(0)
+    return cast(BinaryIO, held)
+
+
+@contextmanager
+def output(target: Path, standard: bool) -> Iterator[BinaryIO]:
+    """A file to write to: the target, complete or not at all, or what goes to standard output when it is complete."""
+    if not standard:
+        with replacing(target) as temporary, temporary.open("w+b") as opened:
+            yield opened
+        return
+    with tempfile.TemporaryFile() as held:
+        yield held
+        held.seek(0)
+        while chunk := held.read(_CHUNK):
+            sys.stdout.buffer.write(chunk)
+        sys.stdout.buffer.flush()
