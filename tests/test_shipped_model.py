@@ -34,7 +34,7 @@ def test_every_shipped_model_has_a_card_and_fits(name: str, tmp_path: Path) -> N
     card = path.with_suffix(".md").read_text()
     codec = wavelex.load(name)
     assert codec.weights_hash in card
-    save_codec(tmp_path / "again.safetensors", codec, name, codec.notes)
+    save_codec(tmp_path / "again.safetensors", codec.model, name, codec.notes)
     assert wavelex.load(tmp_path / "again.safetensors").weights_hash == codec.weights_hash
 
 

@@ -34,7 +34,7 @@ def damaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for parameter in codec.model.decoder.parameters():
             parameter += 0.1 * parameter.std(correction=0) * torch.randn_like(parameter)
     path = tmp_path_factory.mktemp("damaged") / "speech-16k.safetensors"
-    save_codec(path, codec, codec.name)
+    save_codec(path, codec.model, codec.name)
     return path
 
 

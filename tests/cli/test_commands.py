@@ -32,7 +32,7 @@ from wavelex.tokens.tokens import AudioTokens
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
-    save_codec(path, make_codec(), "tiny")
+    save_codec(path, make_codec().model, "tiny")
     return path
 
 
@@ -469,7 +469,7 @@ def test_codes_out_of_range_and_wrong_weights(run: Command, clip: Path, tmp_path
     result = run("decode", tmp_path / "wide.wlx")
     assert result.code == 2 and result.err.count("\n") == 1 and "wide.wlx: says codebooks of [4096" in result.err
     other = make_codec(seed=7)
-    save_codec(tmp_path / "other.safetensors", other, "other")
+    save_codec(tmp_path / "other.safetensors", other.model, "other")
     tokens.save(tmp_path / "a.wlx")
     result = run("decode", tmp_path / "a.wlx", "--model", tmp_path / "other.safetensors", model_given=False)
     assert result.code == 2 and "decode with the model that encoded it" in result.err

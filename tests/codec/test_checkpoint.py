@@ -18,32 +18,32 @@ from wavelex.errors import WavelexError
 
 def test_a_codec_is_rebuilt_from_its_file(tmp_path: Path) -> None:
     codec = make_codec()
-    save_codec(tmp_path / "a.safetensors", codec, "tiny", {"hours": 3.5}, half=False)
+    save_codec(tmp_path / "a.safetensors", codec.model, "tiny", {"hours": 3.5}, half=False)
     again = load_codec(tmp_path / "a.safetensors")
-    assert (again.name, again.design, again.arguments, again.notes) == ("tiny", "speech_16k", TINY, {"hours": 3.5})
+    assert (again.name, again.model.design, again.model.arguments, again.notes) == ("tiny", "speech_16k", TINY, {"hours": 3.5})
     assert np.array_equal(again.encode(voice(1)).codes, codec.encode(voice(1)).codes)
-    assert not again.training
+    assert not again.model.training
 
 
 def test_half_precision_is_stable_under_saving_again(tmp_path: Path) -> None:
-    save_codec(tmp_path / "a.safetensors", make_codec(), "tiny")
+    save_codec(tmp_path / "a.safetensors", make_codec().model, "tiny")
     first = load_codec(tmp_path / "a.safetensors")
-    save_codec(tmp_path / "b.safetensors", first, "tiny")
+    save_codec(tmp_path / "b.safetensors", first.model, "tiny")
     assert load_codec(tmp_path / "b.safetensors").weights_hash == first.weights_hash
 
 
 def test_the_hash_tells_weights_apart(tmp_path: Path) -> None:
     codec = make_codec()
-    save_codec(tmp_path / "a.safetensors", codec, "tiny")
+    save_codec(tmp_path / "a.safetensors", codec.model, "tiny")
     with torch.no_grad():
         next(codec.model.parameters()).add_(0.01)
-    save_codec(tmp_path / "b.safetensors", codec, "tiny")
+    save_codec(tmp_path / "b.safetensors", codec.model, "tiny")
     assert load_codec(tmp_path / "a.safetensors").weights_hash != load_codec(tmp_path / "b.safetensors").weights_hash
 
 
 def write(path: Path, **changes: str) -> Path:
     codec = make_codec()
-    save_codec(path, codec, "tiny")
+    save_codec(path, codec.model, "tiny")
     header, tensors = read_tensors(path)
     save_file(tensors, path, metadata={**header, **changes})
     return path

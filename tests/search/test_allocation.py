@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 
 from wavelex.codec.codec import Codec
 from wavelex.codec.long_signals import SourceReader
+from wavelex.codec.options import EncodeOptions
 from wavelex.errors import WavelexError
-from wavelex.search.allocation import allocate, allocate_error, encode_varied, loudness_weights, prefix_errors
+from wavelex.search.allocation import allocate, allocate_error, loudness_weights, prefix_errors
+from wavelex.search.nearest import encode_varied
 from wavelex.search.target import Quality
 from wavelex.tokens.entropy.blocks import COUNT_GROUP
 from wavelex.tokens.tokens import AudioTokens
@@ -85,7 +87,7 @@ def test_the_file_is_as_long_as_asked_for_and_decodes(codec: Codec, effort: int,
     counts = (tokens.codes[0] >= 0).sum(0)
     assert counts[:200].mean() > counts[210:].mean()
     tokens.save(tmp_path / "a.wlx")
-    loaded = AudioTokens.load(tmp_path / "a.wlx")
+    loaded = AudioTokens.load(tmp_path / "a.wlx", codec=codec)
     assert np.array_equal(loaded.codes, tokens.codes) and loaded.bitrate == tokens.bitrate
     assert np.array_equal(codec.decode(loaded).samples, codec.decode(tokens).samples)
 
@@ -119,12 +121,12 @@ def test_a_quality_takes_fewer_bits_than_that_number_of_codebooks_throughout(cod
 
 def test_the_target_is_that_of_the_file_as_it_is_written(codec: Codec) -> None:
     samples = voice(4.0, seed=2)
-    with SourceReader(samples, 16_000) as source:
-        blocks = codec.encode_blocks(source, 8, False, effort=0, target=2000.0, block_frames=4)
-        tokens = codec.describe(np.concatenate(list(blocks), axis=2), 16_000, len(samples))
+    with SourceReader(samples, None, 16_000) as source:
+        pieces = codec.encoded(source, EncodeOptions(effort=0, target=2000.0, packet_seconds=0.08))
+        tokens = AudioTokens.from_codes(np.concatenate(list(pieces), axis=2), codec)
     assert 8 * len(tokens.to_bytes(block_frames=4)) / 4 == pytest.approx(2000, rel=0.1)
-    with SourceReader(samples, 16_000) as source, pytest.raises(WavelexError, match="cannot be packed"):
-        codec.encode_blocks(source, 8, False, target=2000.0, coding="packed")
+    with SourceReader(samples, None, 16_000) as source, pytest.raises(WavelexError, match="cannot be packed"):
+        codec.encoded(source, EncodeOptions(target=2000.0, coding="packed"))
 
 
 def test_without_a_prior_there_is_no_variable_rate(tiny: Codec) -> None:
@@ -134,6 +136,6 @@ def test_without_a_prior_there_is_no_variable_rate(tiny: Codec) -> None:
 
 def test_what_the_prior_knows_nothing_of_costs_no_more_than_without_one(codec: Codec) -> None:
     codes = np.random.default_rng(0).integers(0, 1024, (1, 8, 450))
-    tokens = codec.describe(codes, 16_000, 450 * 320)
+    tokens = AudioTokens.from_codes(codes, codec)
     assert len(tokens.to_bytes("neural")) <= len(tokens.to_bytes("packed"))
-    assert np.array_equal(AudioTokens.from_bytes(tokens.to_bytes("neural")).codes, codes)
+    assert np.array_equal(AudioTokens.from_bytes(tokens.to_bytes("neural"), codec).codes, codes)

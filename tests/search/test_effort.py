@@ -10,7 +10,7 @@ from conftest import make_codec, voice, with_prior
 from wavelex.codec.codec import Codec
 from wavelex.errors import WavelexError
 from wavelex.objectives.reconstruction import Reconstruction, ReconstructionWeights
-from wavelex.search import session
+from wavelex.search import refine
 from wavelex.search.effort import LEVELS, STREAMING_EFFORT
 
 CODEC = make_codec()
@@ -48,8 +48,8 @@ def test_streaming_levels_lower_the_error_of_the_latents() -> None:
 @BOTH
 @pytest.mark.parametrize("seconds", [0.0, 0.01, 1.3, 2.6])
 def test_a_refined_file_has_every_frame_whatever_the_stretches(codec: Codec, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "STRETCH", 40)
-    monkeypatch.setattr(session, "AHEAD", 10)
+    monkeypatch.setattr(refine, "STRETCH_SECONDS", 0.8)
+    monkeypatch.setattr(refine, "AHEAD_SECONDS", 0.2)
     samples = np.stack([voice(seconds, seed=1), voice(seconds, seed=2)])
     tokens = codec.encode(samples, codebooks=3, effort=5, per_channel=True)
     assert tokens.codes.shape == (2, 3, -(-samples.shape[1] // 320))
@@ -58,7 +58,7 @@ def test_a_refined_file_has_every_frame_whatever_the_stretches(codec: Codec, sec
 
 
 def test_what_is_refined_beyond_one_stretch_is_still_better(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "STRETCH", 50)
+    monkeypatch.setattr(refine, "STRETCH_SECONDS", 1.0)
     assert perceptual_loss(CODEC, voice(4.0), 6, 4) < perceptual_loss(CODEC, voice(4.0), STREAMING_EFFORT, 4)
 
 
@@ -68,7 +68,7 @@ def test_levels_that_do_not_exist_or_cannot_stream_are_refused() -> None:
             CODEC.encode(voice(0.1), effort=level)
     with pytest.raises(WavelexError, match="waits"):
         CODEC.stream_encoder(effort=STREAMING_EFFORT + 1)
-    with pytest.raises(WavelexError, match="one clip at a time"):
+    with pytest.raises(WavelexError, match="a batch takes"):
         CODEC.encode_batch([voice(0.1)], effort=STREAMING_EFFORT + 1)
 
 

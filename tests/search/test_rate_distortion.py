@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import wavelex
 from wavelex.audio.files import resample
 from wavelex.bench.run.sample import speak
-from wavelex.search.rate_distortion import NARROW, ThriftySearch
+from wavelex.search.rate_distortion import NARROW, PriceTables, RateDistortionSearch
 from wavelex.tokens.entropy.blocks import LANE_FRAMES
 from wavelex.tokens.entropy.priors.inputs import all_contexts, partial_sums, whole_vectors
 from wavelex.tokens.entropy.priors.network import PriorNetwork
@@ -38,11 +38,11 @@ PRIOR = make_prior()
 LATENTS = torch.cat([CODEC.model.latents(torch.from_numpy(voice(2.7, seed=s))[None, None]).detach() for s in (1, 2)])
 
 
-def search(codebooks: int = 8, widths: tuple[int, ...] = (4,), block_frames: int = 200) -> ThriftySearch:
-    return ThriftySearch(CODEC.model.quantizer, PRIOR, codebooks, widths, block_frames)
+def search(codebooks: int = 8, widths: tuple[int, ...] = (4,), block_frames: int = 200) -> RateDistortionSearch:
+    return RateDistortionSearch(CODEC.model.quantizer, PriceTables(CODEC.model.quantizer, PRIOR), codebooks, widths, block_frames)
 
 
-def costs(codes: torch.Tensor, past: torch.Tensor, chosen: ThriftySearch) -> np.ndarray:
+def costs(codes: torch.Tensor, past: torch.Tensor, chosen: RateDistortionSearch) -> np.ndarray:
     """Nats and weighted errors of codes (streams, codebooks, frames), added up by frame, from the prior that codes the files."""
     streams, books, frames = codes.shape
     errors = (CODEC.model.quantizer.decode(codes) - LATENTS[:, :, :frames]).square().sum(1).numpy()
@@ -111,10 +111,10 @@ def test_a_file_of_speech_is_smaller_at_hardly_more_error(codebooks: int, share:
     spoken = speak()
     samples = resample(spoken.mono()[None], spoken.sample_rate, codec.sample_rate)[0]
     latents = codec.model.latents(torch.from_numpy(samples)[None, None]).detach()
-    nearest, thrifty = (codec.encode(samples, codebooks=codebooks, effort=effort) for effort in (1, 2))
-    errors = [float((codec.model.quantizer.decode(torch.from_numpy(t.codes)) - latents).square().sum()) for t in (nearest, thrifty)]
-    assert len(thrifty.to_bytes()) < share * len(nearest.to_bytes())
+    nearest, cheaper = (codec.encode(samples, codebooks=codebooks, effort=effort) for effort in (1, 2))
+    errors = [float((codec.model.quantizer.decode(torch.from_numpy(t.codes)) - latents).square().sum()) for t in (nearest, cheaper)]
+    assert len(cheaper.to_bytes()) < share * len(nearest.to_bytes())
     assert errors[1] < 1.1 * errors[0]
     stream = codec.stream_encoder(codebooks)
     pieces = [stream.push(samples[i : i + 5000]) for i in range(0, len(samples), 5000)]
-    assert np.array_equal(np.concatenate([*pieces, stream.flush()], axis=2), thrifty.codes)
+    assert np.array_equal(np.concatenate([*pieces, stream.flush()], axis=2), cheaper.codes)

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wavelex.audio.files import Resampler, as_samples
+from wavelex.audio.files import MOST_CHANNELS, Resampler, as_samples
 from wavelex.codec.concealment import Concealer
 from wavelex.codec.model import CodecModel, stacked, unstacked
 from wavelex.decoders.base import Condition
@@ -42,7 +42,7 @@ class StreamEncoder:
         """
         if self._ended:
             raise WavelexError("this stream has ended with flush; reset it, or make another, for the next signal")
-        chunk = as_samples(samples, most_channels=self.streams)
+        chunk = as_samples(samples, max(MOST_CHANNELS, self.streams))
         if chunk.shape[0] != self.streams:
             raise WavelexError(f"a chunk of {chunk.shape[0]} channels for {self.streams} streams")
         return self._codes(self._resampler.push(chunk))

@@ -58,7 +58,8 @@ class ISTFT(FullPrecision, Streaming):
         self.gain = float(torch.hann_window(n_fft, device="cpu").sum() / 2)
 
     def initial_state(self, batch: int, like: Tensor) -> State:
-        return self.overlap.initial_state((batch + 1,), like.to(self.taper.dtype))
+        real = like.real if like.is_complex() else like
+        return self.overlap.initial_state((batch + 1,), real.to(self.taper.dtype))
 
     def step(self, x: Tensor, state: State, final: bool = False) -> tuple[Tensor, State]:
         count = x.shape[-1]

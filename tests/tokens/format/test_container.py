@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from wavelex.errors import WavelexError
 from wavelex.tokens.entropy.packing import pack
 from wavelex.tokens.format.container import Damage, Reader, Writer
-from wavelex.tokens.format.header import BLOCK_FRAMES, Header
+from wavelex.tokens.format.header import Header
+
+BLOCK_FRAMES = Header("", "00" * 8, 16_000, 320, 16_000, 1, (2,)).block_frames
 
 SIZES = (1024, 1024, 500)
 SAMPLES_A_FRAME = 320 * 44100 // 16000
