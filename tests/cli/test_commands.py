@@ -584,3 +584,29 @@ def test_a_name_that_is_not_utf8_does_not_end_a_batch(run: Command, tmp_path: Pa
     result = run("encode", inside)
     assert result.code == 2 and result.err.count("\n") == 1 and result.out.count("\n") == 2
     assert len(list(inside.glob("*.wlx"))) == 2
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
+def test_results_that_cannot_be_printed_do_not_end_a_batch(model: Path, tmp_path: Path) -> None:
+    for index in range(2):
+        write_audio(tmp_path / f"{index}.wav", Audio(voice(0.2, seed=index)[None], 16000))
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "wavelex", "encode", str(tmp_path), "--model", str(model)]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert done.returncode == 2 and "Traceback" not in done.stderr and len(list(tmp_path.glob("*.wlx"))) == 2
+
+
+WITHOUT_TORCH = """
+import sys
+from wavelex.cli.app import main
+try:
+    main()
+finally:
+    assert "torch" not in sys.modules
+"""
+
+
+@pytest.mark.parametrize("word", ["--help", "--version"])
+def test_help_does_without_torch(word: str) -> None:
+    done = subprocess.run([sys.executable, "-c", WITHOUT_TORCH, word], capture_output=True, text=True)
+    assert done.returncode == 0 and not done.stderr, done.stderr
