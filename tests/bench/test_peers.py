@@ -13,8 +13,8 @@ import transformers
 from conftest import voice
 
 from wavelex.audio.files import Audio, write_audio
-from wavelex.bench.systems import peers
 from wavelex.bench.run.alignment import find_delay
+from wavelex.bench.systems import peers
 from wavelex.bench.systems.peers import amrwb, choose_peers, opus, peer
 from wavelex.bench.systems.peers.amrwb import FRAME_BYTES, SPEECH_BITS
 from wavelex.bench.systems.peers.ogg import packets, payload_bits

@@ -37,8 +37,8 @@ def describe_file(path: Path) -> dict[str, Any]:
     """The header in words and the state of every block."""
     with open_to_read(path, "a .wlx file") as source:
         reader = Reader(source, str(path))
-        damaged = _told([reader.describe(damage) for _, damage in reader.check() if damage])
-        damaged += filter(None, [reader.excess()])
+        damaged = _told([reader.describe(damage) for damage in reader.check()])
+        damaged += filter(None, [reader.ending()])
     header = reader.header
     seconds = header.length / header.source_rate
     size = path.stat().st_size
@@ -58,6 +58,7 @@ def describe_file(path: Path) -> dict[str, Any]:
         "bytes": size,
         "nominal_bits_per_second": sum(header.bits) * header.streams * header.sample_rate / header.hop_length,
         "bits_per_second": 8 * size / seconds if seconds else 0.0,
+        "codes_checked": reader.decodable,
         "damage": damaged,
     }
 

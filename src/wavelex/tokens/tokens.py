@@ -17,6 +17,7 @@ from wavelex.files import open_to_read, replacing
 from wavelex.tokens.entropy.priors.store import priors_for
 from wavelex.tokens.format.container import Reader, Writer
 from wavelex.tokens.format.header import BLOCK_FRAMES, CODINGS, Header
+from wavelex.tokens.format.limits import MOST_MEMORY
 
 LOST = -1
 """Instead of a code: in all codebooks of a frame that did not arrive; in the finer ones of a frame that has fewer codebooks."""
@@ -120,23 +121,25 @@ class AudioTokens:
         writer.close(self.length)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], salvage: bool = False) -> AudioTokens:
-        """Read a `.wlx` file. Raises WavelexError on damage, unless `salvage`, which gives LOST frames for it."""
+    def load(
+        cls, path: str | os.PathLike[str], salvage: bool = False, max_frames: int | None = None, max_memory: int = MOST_MEMORY
+    ) -> AudioTokens:
+        """Read a `.wlx` file. Raises WavelexError on damage, unless `salvage`, which gives LOST frames for it.
+
+        A file that says it holds more frames than one of its size can have is refused unless `max_frames` allows them, and one
+        whose codes need more than `max_memory` bytes.
+        """
         with open_to_read(path, "a .wlx file") as source:
-            return cls._read(source, str(path), salvage)
+            return cls._read(Reader(source, str(path), max_frames), salvage, max_memory)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> AudioTokens:
         """Read what `to_bytes` gives. Raises WavelexError on damage."""
-        return cls._read(io.BytesIO(data), "tokens", salvage=False)
+        return cls._read(Reader(io.BytesIO(data), "tokens"))
 
     @classmethod
-    def _read(cls, source: BinaryIO, name: str, salvage: bool) -> AudioTokens:
-        reader = Reader(source, name)
-        header = reader.header
-        blocks = list(reader.codes(salvage))
-        empty = np.zeros((header.streams, len(header.codebook_sizes), 0), np.int64)
-        return cls.from_header(header, np.concatenate([empty, *blocks], axis=2))
+    def _read(cls, reader: Reader, salvage: bool = False, max_memory: int = MOST_MEMORY) -> AudioTokens:
+        return cls.from_header(reader.header, reader.all_codes(salvage, max_memory))
 
     @classmethod
     def from_header(cls, header: Header, codes: np.ndarray) -> AudioTokens:

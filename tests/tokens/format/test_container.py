@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -25,10 +26,10 @@ def random_codes(frames: int, streams: int = 1, seed: int = 0) -> np.ndarray:
     return np.stack([rng.integers(0, size, (streams, frames)) for size in SIZES], axis=1)
 
 
-def written(codes: np.ndarray, pieces: int = 1, short_by: int = 0) -> bytes:
+def written(codes: np.ndarray, pieces: int = 1, short_by: int = 0, version: int = 3) -> bytes:
     """A file whose last frame is `short_by` source samples short of full."""
     buffer = io.BytesIO()
-    writer = Writer(buffer, Header("tiny", "0011223344556677", 16000, 320, 44100, codes.shape[0], SIZES))
+    writer = Writer(buffer, Header("tiny", "0011223344556677", 16000, 320, 44100, codes.shape[0], SIZES, version=version))
     for piece in np.array_split(codes, pieces, axis=2):
         writer.write(piece)
     writer.close(max(0, codes.shape[2] * SAMPLES_A_FRAME - short_by))
@@ -105,8 +106,8 @@ def test_bytes_put_in_or_taken_out_cost_two_blocks_at_most(position: int, change
 
 
 def pieces(count: int) -> tuple[bytes, list[bytes]]:
-    """A header and its blocks one by one."""
-    data, start = written(random_codes(count * BLOCK_FRAMES)), len(written(random_codes(0)))
+    """A header and its blocks one by one, without the checksum at the end."""
+    data, start = written(random_codes(count * BLOCK_FRAMES))[:-4], len(written(random_codes(0))) - 4
     size = (len(data) - start) // count
     return data[:start], [data[start + i * size : start + (i + 1) * size] for i in range(count)]
 
@@ -122,7 +123,7 @@ def test_a_block_put_in_twice_is_noticed_and_costs_nothing() -> None:
     data = head + b"".join([*blocks[:3], blocks[2], *blocks[3:]])
     assert not any(isinstance(block, Damage) for _, block in reading(data).blocks())
     with pytest.raises(WavelexError, match="between its blocks"):
-        list(reading(data).codes())
+        list(reading(data + b"\0\0\0\0").codes())
 
 
 def test_long_damage_costs_what_it_hits() -> None:
@@ -138,7 +139,7 @@ def test_headers_that_promise_what_no_file_holds_are_refused_at_once() -> None:
     header = Header("tiny", "0011223344556677", 16000, 320, 16000, 1, SIZES, 2**31 * 320, 2**31, 1)
     for rest in (b"", b"junk" * 100):
         for salvage in (True, False):
-            with pytest.raises(WavelexError, match="blocks are missing"):
+            with pytest.raises(WavelexError, match=r"over the limit of .*max_frames"):
                 list(reading(header.to_bytes() + rest).codes(salvage))
     for streams, frames in ((255, 1 << 16), (1, 1 << 17)):
         large = Header("tiny", "0011223344556677", 16000, 320, 16000, streams, SIZES, 0, 0, frames)
@@ -210,7 +211,7 @@ def test_other_files_and_newer_versions_are_told_apart() -> None:
     with pytest.raises(WavelexError, match=r"not a \.wlx file"):
         reading(b"RIFF" + data[4:])
     newer = data[:4] + b"\x09" + data[5:]
-    with pytest.raises(WavelexError, match="version 9, this program reads versions 1 and 2; update wavelex"):
+    with pytest.raises(WavelexError, match="version 9, this program reads versions 1 to 3; update wavelex"):
         reading(newer)
 
 
@@ -220,6 +221,57 @@ def test_the_layout_is_the_documented_one() -> None:
     bits = "".join(f"{v:0{w}b}" for frame in codes[0].T for v, w in zip(frame, (10, 10, 9), strict=True))
     payload = int(bits.ljust(64, "0"), 2).to_bytes(8, "big")
     block = bytes([16]) + payload + struct.pack("<I", zlib.crc32(payload) ^ zlib.crc32(bytes(8)))
-    assert written(codes).endswith(block)
+    end = struct.pack("<I", zlib.crc32(struct.pack("<6i", 5, 1023, 7, 6, 0, 499)))
     header = Header("tiny", "0011223344556677", 16000, 320, 44100, 1, SIZES, 2 * SAMPLES_A_FRAME, 2)
-    assert written(codes) == header.to_bytes() + block
+    assert written(codes) == header.to_bytes() + block + end
+    assert written(codes, version=2) == replace(header, version=2).to_bytes() + block
+
+
+WHOLE = (64, 64, 1000)
+
+
+def written_with_globals(codes: np.ndarray, values: np.ndarray, block_frames: int = 50) -> bytes:
+    buffer = io.BytesIO()
+    header = Header("tiny", "0011223344556677", 16000, 320, 16000, len(codes), SIZES, block_frames=block_frames, global_sizes=WHOLE)
+    writer = Writer(buffer, header, globals_=values)
+    writer.write(codes)
+    writer.close(codes.shape[2] * 320)
+    return buffer.getvalue()
+
+
+@given(frames=st.integers(1, 130), streams=st.integers(1, 3), seed=st.integers(0, 100))
+@settings(max_examples=30)
+def test_codes_of_the_whole_recording_come_back(frames: int, streams: int, seed: int) -> None:
+    values = np.random.default_rng(seed).integers(0, WHOLE, (streams, 3))
+    codes = random_codes(frames, streams, seed)
+    data = written_with_globals(codes, values)
+    reader = reading(data)
+    assert np.array_equal(reader.globals, values)
+    assert np.array_equal(reader.all_codes(), codes)
+    assert np.array_equal(reader.globals, values)
+
+
+def test_a_damaged_block_does_not_lose_the_codes_of_the_whole_recording() -> None:
+    values, codes = np.array([[1, 2, 999]]), random_codes(150)
+    data = bytearray(written_with_globals(codes, values))
+    start = len(written_with_globals(codes[:, :, :0], values)) - 4
+    data[start + 10] ^= 1
+    reader = reading(bytes(data))
+    assert np.array_equal(reader.globals, values)
+    assert [isinstance(block, Damage) for _, block in reader.blocks()] == [True, False, False]
+    nothing = reading(written_with_globals(codes[:, :, :0], values))
+    assert nothing.globals.tolist() == [[-1, -1, -1]] and nothing.all_codes().shape == (1, 3, 0)
+
+
+def test_blocks_must_agree_on_the_codes_of_the_whole_recording() -> None:
+    codes = random_codes(100)
+    one, other = (written_with_globals(codes, np.array([[1, 2, value]])) for value in (3, 4))
+    half = (len(one) + len(written_with_globals(codes[:, :, :0], np.array([[1, 2, 3]])))) // 2 - 4
+    with pytest.raises(WavelexError, match=r"block 2 of 2 .* is of another recording"):
+        reading(one[:half] + other[half:]).all_codes()
+
+
+@pytest.mark.parametrize("values", [np.array([[1, 2]]), np.array([[64, 0, 0]]), np.array([[-1, 0, 0]])])
+def test_codes_of_the_whole_recording_that_cannot_be_are_refused(values: np.ndarray) -> None:
+    with pytest.raises(WavelexError, match="codes of the whole recording"):
+        written_with_globals(random_codes(3), values)
