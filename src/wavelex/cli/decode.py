@@ -13,7 +13,7 @@ import numpy as np
 import typer
 
 from wavelex.audio.files import AudioWriter
-from wavelex.cli.common import STANDARD_STREAM, Codebooks, Job, Json, Out, plan, run_jobs
+from wavelex.cli.common import STANDARD_STREAM, Codebooks, Job, Json, MaxFrames, Out, plan, run_jobs
 from wavelex.cli.encode import spooled
 from wavelex.codec.codec import Codec
 from wavelex.codec.hub import DEFAULT_MODEL, load
@@ -31,6 +31,7 @@ def decode(
     codebooks: Codebooks = None,
     sample_rate: Annotated[int | None, typer.Option(help="Rate of the result; the recording's own unless given.")] = None,
     salvage: Annotated[bool, typer.Option(help="Decode what is intact of a damaged file; the rest fades to silence.")] = False,
+    max_frames: MaxFrames = None,
     as_json: Json = False,
 ) -> None:
     """Decode .wlx files to recordings of exactly the encoded length (NAME.decoded.wav unless --out says where)."""
@@ -38,7 +39,7 @@ def decode(
         raise WavelexError(f"--sample-rate {sample_rate}: give hertz, from 1000 to 768000")
     jobs = plan(inputs, out, ".wav" if out else ".decoded.wav", find_tokens)
     codec = load(model)
-    run_jobs(jobs, lambda job: decode_file(codec, job, codebooks, sample_rate, salvage), _tell, as_json)
+    run_jobs(jobs, lambda job: decode_file(codec, job, codebooks, sample_rate, salvage, max_frames), _tell, as_json)
 
 
 def find_tokens(folder: Path) -> list[Path]:
@@ -46,13 +47,15 @@ def find_tokens(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*.wlx") if not path.name.startswith("."))
 
 
-def decode_file(codec: Codec, job: Job, codebooks: int | None, sample_rate: int | None, salvage: bool) -> dict[str, Any]:
+def decode_file(
+    codec: Codec, job: Job, codebooks: int | None, sample_rate: int | None, salvage: bool, max_frames: int | None = None
+) -> dict[str, Any]:
     """Decode one file block by block, in memory that does not grow with its length."""
     begun = time.perf_counter()
     standard = str(job.source) == STANDARD_STREAM
     name = "standard input" if standard else str(job.source)
     with spooled(getattr(sys.stdin, "buffer", None)) if standard else open_to_read(job.source, "a .wlx file") as source:
-        reader = Reader(source, name)
+        reader = Reader(source, name, max_frames)
         described = AudioTokens.from_header(
             reader.header, np.zeros((reader.header.streams, len(reader.header.codebook_sizes), 0), np.int64)
         )

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from wavelex.cli.common import Json, is_file
+from wavelex.cli.common import Json, MaxFrames, is_file
 from wavelex.codec.hub import DEFAULT_MODEL, load
 from wavelex.errors import WavelexError
 from wavelex.files import open_to_read
@@ -20,6 +20,7 @@ MOST_TOLD = 20
 
 def info(
     target: Annotated[str, typer.Argument(help="A .wlx file, or a model: shipped name, checkpoint or run folder.")] = DEFAULT_MODEL,
+    max_frames: MaxFrames = None,
     as_json: Json = False,
 ) -> None:
     """Describe a token file (and check all of it) or a model."""
@@ -28,15 +29,15 @@ def info(
         with open_to_read(path, "a .wlx file") as source:
             is_tokens = source.read(4) == MAGIC
         if is_tokens or path.suffix == ".wlx":
-            _print(describe_file(path), as_json)
+            _print(describe_file(path, max_frames), as_json)
             return
     _print(describe_model(target), as_json)
 
 
-def describe_file(path: Path) -> dict[str, Any]:
+def describe_file(path: Path, max_frames: int | None = None) -> dict[str, Any]:
     """The header in words and the state of every block."""
     with open_to_read(path, "a .wlx file") as source:
-        reader = Reader(source, str(path))
+        reader = Reader(source, str(path), max_frames)
         damaged = _told([reader.describe(damage) for damage in reader.check()])
         damaged += filter(None, [reader.ending()])
     header = reader.header

@@ -171,11 +171,7 @@ class Codec(nn.Module):
             if "packed" in (coding, choose_coding(self.weights_hash, coding)[0]):
                 why = "cannot be packed" if coding == "packed" else f"need a token prior, which {self.name} has not; wavelex prior fits one"
                 raise WavelexError(f"frames of varying size {why}")
-            goal: Budget | Quality
-            if isinstance(target, Quality):
-                goal = target
-            else:
-                goal = Budget(target, self.frame_rate, lambda codes: self.describe(codes, self.sample_rate, 0), coding, block_frames)
+            goal = target if isinstance(target, Quality) else Budget(target, self.frame_rate, self._described, coding, block_frames)
             session = VariableEncoder(self.encoder, self.quantizer, search, refiner, goal, streams)
         elif refiner:
             session = RefiningEncoder(self.encoder, self.quantizer, refiner, streams)
@@ -277,6 +273,9 @@ class Codec(nn.Module):
         """Codes of this codec as tokens; `length` in samples at `source_rate`."""
         sizes = tuple(self.quantizer.codebook_sizes[: codes.shape[1]])
         return AudioTokens(codes, self.name, self.weights_hash, self.sample_rate, self.hop_length, sizes, source_rate, length)
+
+    def _described(self, codes: np.ndarray) -> AudioTokens:
+        return self.describe(codes, self.sample_rate, codes.shape[2] * self.hop_length)
 
     def check(self, tokens: AudioTokens, name: str) -> None:
         """Raises WavelexError unless the tokens were made with these weights and are in range."""

@@ -11,29 +11,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from wlx_files import SAMPLES_A_FRAME, SIZES, certain_header, random_codes, reading, written
 
 from wavelex.errors import WavelexError
 from wavelex.tokens.entropy.packing import pack
-from wavelex.tokens.format.container import Damage, Reader, Writer
+from wavelex.tokens.format.container import Damage, Writer
 from wavelex.tokens.format.header import BLOCK_FRAMES, Header
-
-SIZES = (1024, 1024, 500)
-SAMPLES_A_FRAME = 320 * 44100 // 16000
-
-
-def random_codes(frames: int, streams: int = 1, seed: int = 0) -> np.ndarray:
-    rng = np.random.default_rng(seed)
-    return np.stack([rng.integers(0, size, (streams, frames)) for size in SIZES], axis=1)
-
-
-def written(codes: np.ndarray, pieces: int = 1, short_by: int = 0, version: int = 3) -> bytes:
-    """A file whose last frame is `short_by` source samples short of full."""
-    buffer = io.BytesIO()
-    writer = Writer(buffer, Header("tiny", "0011223344556677", 16000, 320, 44100, codes.shape[0], SIZES, version=version))
-    for piece in np.array_split(codes, pieces, axis=2):
-        writer.write(piece)
-    writer.close(max(0, codes.shape[2] * SAMPLES_A_FRAME - short_by))
-    return buffer.getvalue()
+from wavelex.tokens.format.scanning import Payload, block_bytes
 
 
 def written_by_version_1(codes: np.ndarray) -> bytes:
@@ -48,10 +32,6 @@ def written_by_version_1(codes: np.ndarray) -> bytes:
         payload = pack(codes[:, :, start : start + 100], (10, 10, 9))
         data += payload + struct.pack("<I", zlib.crc32(struct.pack("<Q", number) + payload))
     return data
-
-
-def reading(data: bytes) -> Reader:
-    return Reader(io.BytesIO(data), "x.wlx")
 
 
 @given(frames=st.integers(0, 350), streams=st.integers(1, 2), pieces=st.integers(1, 7), short_by=st.integers(0, SAMPLES_A_FRAME - 1))
@@ -275,3 +255,66 @@ def test_blocks_must_agree_on_the_codes_of_the_whole_recording() -> None:
 def test_codes_of_the_whole_recording_that_cannot_be_are_refused(values: np.ndarray) -> None:
     with pytest.raises(WavelexError, match="codes of the whole recording"):
         written_with_globals(random_codes(3), values)
+
+
+def test_improbable_codes_in_frames_of_varying_size_are_read_back() -> None:
+    """Each costs 24 bits, twelve times its packed size."""
+    codes = np.full((1, 2, 400), 3)
+    codes[:, 1, ::2] = -1
+    buffer = io.BytesIO()
+    writer = Writer(buffer, replace(certain_header(), variable=True))
+    writer.write(codes)
+    writer.close(400 * 320)
+    assert np.array_equal(reading(buffer.getvalue()).all_codes(), codes)
+
+
+@pytest.mark.parametrize("length", [0, 64_001, 10**9])
+def test_a_length_that_does_not_fit_the_frames_is_refused_when_it_is_written(length: int) -> None:
+    writer = Writer(io.BytesIO(), Header("tiny", "0011223344556677", 16000, 320, 16000, 1, SIZES))
+    writer.write(random_codes(100))
+    with pytest.raises(WavelexError, match=rf"cannot have {length} samples at 16000 Hz in 100 frames, which hold 32000"):
+        writer.close(length)
+
+
+def test_codes_other_than_those_written_are_noticed() -> None:
+    """As another prior than the encoder's would decode them: all blocks are intact."""
+    codes = random_codes(300)
+    data, other = written(codes), codes.copy()
+    other[0, 1, 250] ^= 1
+    for changed in (written(other)[:-4] + data[-4:], data[:-1] + bytes([data[-1] ^ 1])):
+        with pytest.raises(WavelexError, match="decodes to other codes than were written"):
+            reading(changed).all_codes()
+        reader = reading(changed)
+        assert list(reader.check()) == [] and "other codes" in str(reader.ending())
+        assert np.array_equal(reading(changed).all_codes(salvage=True)[:, :, :250], codes[:, :, :250])
+    for cut in (1, 4):
+        with pytest.raises(WavelexError, match="ends before the checksum of its codes"):
+            reading(data[:-cut]).all_codes()
+
+
+@given(frames=st.integers(0, 450), block=st.integers(1, 200), streams=st.integers(1, 2))
+@settings(max_examples=20)
+def test_the_checksum_of_the_codes_does_not_depend_on_blocks(frames: int, block: int, streams: int) -> None:
+    codes, buffer = random_codes(frames, streams), io.BytesIO()
+    writer = Writer(buffer, Header("tiny", "0011223344556677", 16000, 320, 44100, streams, SIZES, block_frames=block))
+    writer.write(codes)
+    writer.close(frames * SAMPLES_A_FRAME)
+    assert buffer.getvalue()[-4:] == written(codes)[-4:]
+
+
+def test_checking_decodes() -> None:
+    """A block with the right checksum that no encoder has written."""
+    good = replace(certain_header(), length=400 * 320, frames=400, version=2)
+    payload = Payload(b"\xff" * 60, False)
+    data = good.to_bytes() + block_bytes(0, payload) + block_bytes(1, payload)
+    reader = reading(data)
+    assert reader.decodable
+    assert [damage.reason for damage in reader.check()] == ["not decodable (no encoder gives such bytes)"] * 2
+    unknown = reading(replace(good, prior="ffffffff").to_bytes() + data[len(good.to_bytes()) :])
+    assert not unknown.decodable and list(unknown.check()) == [] and unknown.ending() is None
+
+
+def test_codes_beyond_their_codebook_are_damage() -> None:
+    header = Header("tiny", "0011223344556677", 16000, 320, 16000, 1, SIZES, 320, 1, version=2)
+    data = header.to_bytes() + block_bytes(0, Payload(b"\xff" * 4, False))
+    assert [damage.reason for damage in reading(data).check()] == ["not decodable (codes beyond the last of their codebook)"]

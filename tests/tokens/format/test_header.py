@@ -50,7 +50,7 @@ def test_round_trip(
         block,
         coding,
         "0a0b0c0d",
-        coding != "packed",
+        varies,
         **more,
     )
     assert read_header(io.BytesIO(header.to_bytes() + b"rest"), "x") == header
