@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import signal
 import sys
 from typing import Annotated
@@ -43,6 +44,13 @@ def main() -> None:
     """Run the command line; a WavelexError is one line on standard error and exit code 2."""
     # Being told to stop unwinds as Ctrl-C does, so that temporary files go and what is done stays.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Unless something like nohup wants the end of the terminal ignored.
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.default_int_handler)
+    # File names need not be UTF-8, and are printed all the same.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except WavelexError as error:

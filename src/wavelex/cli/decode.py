@@ -14,7 +14,7 @@ import typer
 
 from wavelex.audio.files import AudioWriter
 from wavelex.cli.common import STANDARD_STREAM, Codebooks, Job, Json, MaxFrames, Out, plan, run_jobs
-from wavelex.cli.encode import spooled
+from wavelex.cli.encode import standard_input
 from wavelex.codec.codec import Codec
 from wavelex.codec.hub import DEFAULT_MODEL, load
 from wavelex.codec.long_signals import DecodedBlocks
@@ -54,7 +54,7 @@ def decode_file(
     begun = time.perf_counter()
     standard = str(job.source) == STANDARD_STREAM
     name = "standard input" if standard else str(job.source)
-    with spooled(getattr(sys.stdin, "buffer", None)) if standard else open_to_read(job.source, "a .wlx file") as source:
+    with standard_input() if standard else open_to_read(job.source, "a .wlx file") as source:
         reader = Reader(source, name, max_frames)
         described = AudioTokens.from_header(
             reader.header, np.zeros((reader.header.streams, len(reader.header.codebook_sizes), 0), np.int64)

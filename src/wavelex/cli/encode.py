@@ -32,7 +32,7 @@ from wavelex.codec.codec import Codec
 from wavelex.codec.hub import DEFAULT_MODEL, load
 from wavelex.codec.long_signals import EncodedBlocks, SourceReader
 from wavelex.errors import WavelexError
-from wavelex.files import replacing
+from wavelex.files import replacing, spooled
 from wavelex.search.effort import DEFAULT_EFFORT
 from wavelex.search.target import Target
 from wavelex.tokens.entropy.blocks import COUNT_GROUP
@@ -85,7 +85,7 @@ class Options:
 def encode_file(codec: Codec, job: Job, options: Options) -> dict[str, Any]:
     """Encode one file block by block, in memory that does not grow with its length."""
     begun = time.perf_counter()
-    source: Path | BinaryIO = spooled(getattr(sys.stdin, "buffer", None)) if str(job.source) == STANDARD_STREAM else job.source
+    source: Path | BinaryIO = standard_input() if str(job.source) == STANDARD_STREAM else job.source
     with SourceReader(source, codec.sample_rate) as opened:
         if str(job.target) == STANDARD_STREAM:
             with tempfile.TemporaryFile() as buffer:
@@ -112,15 +112,12 @@ def encode_file(codec: Codec, job: Job, options: Options) -> dict[str, Any]:
     }
 
 
-def spooled(stream: BinaryIO | None) -> BinaryIO:
-    """A standard stream as a file that can be sought in, as audio headers need. Raises WavelexError when it is closed."""
+def standard_input() -> BinaryIO:
+    """What is piped in, as a file that can be sought in. Raises WavelexError when it is closed."""
+    stream: BinaryIO | None = getattr(sys.stdin, "buffer", None)
     if stream is None:
         raise WavelexError("standard input is closed; pipe something into it")
-    held = tempfile.SpooledTemporaryFile(max_size=1 << 24)  # noqa: SIM115 - read after this returns
-    while chunk := stream.read(1 << 20):
-        held.write(chunk)
-    held.seek(0)
-    return held  # type: ignore[return-value]
+    return spooled(stream)
 
 
 def _write(codec: Codec, source: SourceReader, target: BinaryIO, options: Options) -> EncodedBlocks:

@@ -13,7 +13,7 @@ from typing import BinaryIO
 import numpy as np
 
 from wavelex.errors import WavelexError
-from wavelex.files import open_to_read, replacing
+from wavelex.files import open_to_read, replacing, shown
 from wavelex.tokens.entropy.priors.store import priors_for
 from wavelex.tokens.format.container import Reader, Writer
 from wavelex.tokens.format.header import BLOCK_FRAMES, CODINGS, Header
@@ -101,7 +101,7 @@ class AudioTokens:
     def save(self, path: str | os.PathLike[str], coding: str | None = None) -> None:
         """Write a `.wlx` file; complete or not at all. For `coding` see `choose_coding`."""
         with replacing(Path(path)) as temporary, temporary.open("w+b") as target:
-            self._write(target, str(path), coding)
+            self._write(target, shown(path), coding)
 
     def to_bytes(self, coding: str | None = None, block_frames: int = BLOCK_FRAMES) -> bytes:
         """What `save` writes, in blocks of another size if need be."""
@@ -130,7 +130,7 @@ class AudioTokens:
         whose codes need more than `max_memory` bytes.
         """
         with open_to_read(path, "a .wlx file") as source:
-            return cls._read(Reader(source, str(path), max_frames), salvage, max_memory)
+            return cls._read(Reader(source, shown(path), max_frames), salvage, max_memory)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> AudioTokens:
