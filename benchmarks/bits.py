@@ -15,12 +15,12 @@ import numpy as np
 import torch
 
 import wavelex
-from wavelex.bitstream.coding import ModelledCoder
-from wavelex.bitstream.header import BLOCK_FRAMES
-from wavelex.bitstream.priors.store import find_prior
-from wavelex.recordings import list_recordings
+from wavelex.audio.recordings import list_recordings
 from wavelex.search.effort import DEFAULT_EFFORT
-from wavelex.tokens import AudioTokens, choose_coding
+from wavelex.tokens.entropy.blocks import ModelledCoder
+from wavelex.tokens.entropy.priors.store import find_prior
+from wavelex.tokens.format.header import BLOCK_FRAMES
+from wavelex.tokens.tokens import AudioTokens, choose_coding
 
 COUNTS = (1, 2, 4, 8)
 CODINGS = ("packed", "context", "neural")

@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from wavelex.bench.sample import speak
+from wavelex.bench.run.sample import speak
 
 BASELINE = Path(__file__).with_name("gate.json")
 SENTENCES = (

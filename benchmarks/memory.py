@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from wavelex.audio import AudioWriter
-from wavelex.bench.sample import speak
+from wavelex.audio.files import AudioWriter
+from wavelex.bench.run.sample import speak
 
 
 def main() -> None:

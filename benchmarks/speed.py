@@ -16,7 +16,7 @@ import torch
 from transformers import EncodecConfig, EncodecModel
 
 import wavelex
-from wavelex.bench.sample import speak
+from wavelex.bench.run.sample import speak
 
 SECONDS = 10
 

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import torch
 
-from wavelex.bitstream.priors.inputs import whole_vectors
-from wavelex.bitstream.priors.network import PriorNetwork
-from wavelex.bitstream.priors.neural import NeuralPrior
-from wavelex.bitstream.priors.store import register_beside, save_prior
-from wavelex.codec import Codec
+from wavelex.codec.codec import Codec
 from wavelex.designs import build
 from wavelex.designs.speech_16k import speech_16k
+from wavelex.tokens.entropy.priors.inputs import whole_vectors
+from wavelex.tokens.entropy.priors.network import PriorNetwork
+from wavelex.tokens.entropy.priors.neural import NeuralPrior
+from wavelex.tokens.entropy.priors.store import register_beside, save_prior
 
 torch.set_num_threads(1)
 # Machines are shared and noisy: how long an example takes says nothing about the code.

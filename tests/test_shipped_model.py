@@ -10,14 +10,14 @@ import pytest
 import torch
 
 import wavelex
-from wavelex.audio import read_audio
-from wavelex.bench.alignment import find_delay
+from wavelex.audio.files import read_audio
+from wavelex.audio.recordings import list_recordings
 from wavelex.bench.quick import there_and_back
-from wavelex.bench.sample import speak
-from wavelex.checkpoint import save_codec
-from wavelex.codec import Codec
-from wavelex.hub import shipped_models
-from wavelex.recordings import list_recordings
+from wavelex.bench.run.alignment import find_delay
+from wavelex.bench.run.sample import speak
+from wavelex.codec.checkpoint import save_codec
+from wavelex.codec.codec import Codec
+from wavelex.codec.hub import shipped_models
 
 CORPUS = Path(os.environ.get("WAVELEX_CORPUS", Path(__file__).parents[2] / "shared" / "corpus"))
 
@@ -61,7 +61,7 @@ def test_what_comes_back_is_in_time(codec: Codec) -> None:
 def test_streams_equal_the_whole(codec: Codec) -> None:
     audio = speak()
     whole = codec.encode(audio)
-    samples = wavelex.audio.resample(audio.samples, audio.sample_rate, 16000)[0]
+    samples = wavelex.audio.files.resample(audio.samples, audio.sample_rate, 16000)[0]
     decoded = codec.decode(codec.encode(samples)).samples
     for size in (320, 777, 5000):
         encoder, decoder = codec.stream_encoder(), codec.stream_decoder()

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from wavelex.bench.metrics.base import Column, Metric, Pair
-from wavelex.bench.system import Coded, from_pcm, to_pcm
+from wavelex.bench.systems.system import Coded, from_pcm, to_pcm
 from wavelex.errors import WavelexError
+from wavelex.metrics.base import Column, Metric, Pair
 
 
 @dataclass(frozen=True)

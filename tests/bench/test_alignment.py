@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from conftest import voice
 
-from wavelex.bench.alignment import find_delay, without_delay
+from wavelex.bench.run.alignment import find_delay, without_delay
 
 
 @pytest.mark.parametrize("delay", [0, 1, 97, 800])

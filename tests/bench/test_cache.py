@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from wavelex.bench.cache import AT_ONCE, Cache, content_key
+from wavelex.bench.run.cache import AT_ONCE, Cache, content_key
 from wavelex.errors import WavelexError
 
 

@@ -6,7 +6,7 @@ from conftest import voice
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wavelex.bench.conditions import ALL, BURST, Condition, choose, lost_packets
+from wavelex.bench.run.conditions import ALL, BURST, Condition, choose, lost_packets
 from wavelex.errors import WavelexError
 
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from conftest import make_codec, voice
 
-from wavelex.bench.own import label, own
-from wavelex.checkpoint import save_codec
+from wavelex.bench.systems.own import label, own
+from wavelex.codec.checkpoint import save_codec
+from wavelex.codec.hub import load
 from wavelex.errors import WavelexError
-from wavelex.hub import load
-from wavelex.tokens import AudioTokens
+from wavelex.tokens.tokens import AudioTokens
 
 
 @pytest.fixture(scope="module")

@@ -12,14 +12,14 @@ import pytest
 import transformers
 from conftest import voice
 
-from wavelex.audio import Audio, write_audio
-from wavelex.bench import peers
-from wavelex.bench.alignment import find_delay
-from wavelex.bench.peers import amrwb, choose_peers, opus, peer
-from wavelex.bench.peers.amrwb import FRAME_BYTES, SPEECH_BITS
-from wavelex.bench.peers.ogg import packets, payload_bits
-from wavelex.bench.peers.program import debian_version
-from wavelex.bench.system import Original, System
+from wavelex.audio.files import Audio, write_audio
+from wavelex.bench.systems import peers
+from wavelex.bench.run.alignment import find_delay
+from wavelex.bench.systems.peers import amrwb, choose_peers, opus, peer
+from wavelex.bench.systems.peers.amrwb import FRAME_BYTES, SPEECH_BITS
+from wavelex.bench.systems.peers.ogg import packets, payload_bits
+from wavelex.bench.systems.peers.program import debian_version
+from wavelex.bench.systems.system import Original, System
 from wavelex.errors import WavelexError
 
 SPEECH = voice(2.0)

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from conftest import voice
 
-from wavelex.audio import Audio
+from wavelex.audio.files import Audio
 from wavelex.bench.quick import there_and_back
-from wavelex.bench.sample import speak
-from wavelex.codec import Codec
+from wavelex.bench.run.sample import speak
+from wavelex.codec.codec import Codec
 
 
 def test_rates_of_a_codec_are_those_of_its_codes(tiny: Codec) -> None:

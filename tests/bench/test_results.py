@@ -13,21 +13,21 @@ import pytest
 from conftest import voice
 from pyarrow import parquet
 
-from wavelex.bench.benchmark import codebook_use, distinct
-from wavelex.bench.conditions import Condition
-from wavelex.bench.gate import judge
-from wavelex.bench.metrics.base import Column
-from wavelex.bench.own import Own
+from wavelex.audio.recordings import Recording
 from wavelex.bench.report.compare import compare_all, families
 from wavelex.bench.report.exhibit import EXHIBIT, Exhibit, Gallery, choose_exhibits
 from wavelex.bench.report.html import page
 from wavelex.bench.report.markdown import markdown
 from wavelex.bench.report.plots import rate_curves
-from wavelex.bench.results import RATE_COLUMNS, Entry, Results
-from wavelex.bench.scoring import Item
-from wavelex.bench.system import Original
+from wavelex.bench.run.benchmark import codebook_use, distinct
+from wavelex.bench.run.conditions import Condition
+from wavelex.bench.run.gate import judge
+from wavelex.bench.run.results import RATE_COLUMNS, Entry, Results
+from wavelex.bench.run.scoring import Item
+from wavelex.bench.systems.own import Own
+from wavelex.bench.systems.system import Original
 from wavelex.errors import WavelexError
-from wavelex.recordings import Recording
+from wavelex.metrics.base import Column
 
 CLIPS = 30
 ABOUT = {
@@ -250,7 +250,7 @@ def test_one_name_cannot_mean_two_systems() -> None:
 def test_exhibits_are_opus_and_webp() -> None:
     import base64
 
-    from wavelex.bench.metrics.base import Pair
+    from wavelex.metrics.base import Pair
 
     sound = voice(9)
     made = EXHIBIT.measure(Pair(Recording(Path(), "x"), sound, sound, sound))

@@ -11,15 +11,15 @@ import soundfile
 from conftest import voice
 from fakes import BROKEN, DEADLY, LEVEL, NAN, Fake
 
-from wavelex.audio import Audio, write_audio
-from wavelex.bench.cache import Cache
-from wavelex.bench.conditions import Condition
-from wavelex.bench.metrics import choose
-from wavelex.bench.metrics.base import Metric
-from wavelex.bench.runner import Measurements, Row, measure
-from wavelex.bench.scoring import Failure, Item, coding_key, file_hash, unsqueeze
-from wavelex.bench.system import System
-from wavelex.recordings import list_recordings
+from wavelex.audio.files import Audio, write_audio
+from wavelex.audio.recordings import list_recordings
+from wavelex.bench.run.cache import Cache
+from wavelex.bench.run.conditions import Condition
+from wavelex.bench.run.runner import Measurements, Row, measure
+from wavelex.bench.run.scoring import Failure, Item, coding_key, file_hash, unsqueeze
+from wavelex.bench.systems.system import System
+from wavelex.metrics import choose
+from wavelex.metrics.base import Metric
 
 
 @pytest.fixture

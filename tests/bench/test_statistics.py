@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wavelex.bench.statistics import Bootstrap
+from wavelex.bench.run.statistics import Bootstrap
 
 RNG = np.random.default_rng(3)
 

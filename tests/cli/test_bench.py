@@ -16,11 +16,11 @@ import torch
 from conftest import voice
 
 import wavelex
-from wavelex.audio import Audio, write_audio
-from wavelex.bench.sample import speak
-from wavelex.bench.system import at_rate
-from wavelex.checkpoint import save_codec
+from wavelex.audio.files import Audio, write_audio
+from wavelex.bench.run.sample import speak
+from wavelex.bench.systems.system import at_rate
 from wavelex.cli import app
+from wavelex.codec.checkpoint import save_codec
 
 Bench = Callable[..., tuple[int, str, str]]
 

@@ -21,12 +21,12 @@ from conftest import make_codec, voice
 from safetensors.torch import save_file
 
 import wavelex
-from wavelex.audio import Audio, read_audio, write_audio
-from wavelex.bench.sample import speak
-from wavelex.bitstream.header import Header
-from wavelex.checkpoint import read_tensors, save_codec
+from wavelex.audio.files import Audio, read_audio, write_audio
+from wavelex.bench.run.sample import speak
 from wavelex.cli import app
-from wavelex.tokens import AudioTokens
+from wavelex.codec.checkpoint import read_tensors, save_codec
+from wavelex.tokens.format.header import Header
+from wavelex.tokens.tokens import AudioTokens
 
 
 @pytest.fixture(scope="module")
@@ -430,7 +430,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(run: Command, clip: Path, tm
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("wavelex.bitstream.container.Writer.write", full)
+    monkeypatch.setattr("wavelex.tokens.format.container.Writer.write", full)
     result = run("encode", clip)
     assert result.code == 2 and result.err.count("\n") == 1 and "No space left on device" in result.err
     assert [p.name for p in tmp_path.iterdir()] == ["clip.wav"]

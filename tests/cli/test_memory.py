@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from conftest import voice
 
-from wavelex.audio import AudioWriter
+from wavelex.audio.files import AudioWriter
 
 
 def peak(*words: str) -> float:

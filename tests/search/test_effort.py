@@ -7,7 +7,7 @@ import pytest
 import torch
 from conftest import make_codec, voice, with_prior
 
-from wavelex.codec import Codec
+from wavelex.codec.codec import Codec
 from wavelex.errors import WavelexError
 from wavelex.objectives.reconstruction import Reconstruction, ReconstructionWeights
 from wavelex.search import session

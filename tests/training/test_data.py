@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from conftest import voice
 
-from wavelex.audio import Audio, write_audio
+from wavelex.audio.files import Audio, write_audio
+from wavelex.audio.recordings import list_recordings
 from wavelex.errors import WavelexError
-from wavelex.recordings import list_recordings
 from wavelex.training.data import PackedAudio
 
 

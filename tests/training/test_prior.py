@@ -9,12 +9,12 @@ import pytest
 from conftest import make_codec, voice
 from typer.testing import CliRunner
 
-from wavelex.audio import Audio
-from wavelex.bitstream.priors.inputs import whole_vectors
-from wavelex.bitstream.priors.neural import NeuralPrior
-from wavelex.bitstream.priors.store import load_prior
-from wavelex.checkpoint import load_codec, save_codec
+from wavelex.audio.files import Audio
 from wavelex.cli.app import app
+from wavelex.codec.checkpoint import load_codec, save_codec
+from wavelex.tokens.entropy.priors.inputs import whole_vectors
+from wavelex.tokens.entropy.priors.neural import NeuralPrior
+from wavelex.tokens.entropy.priors.store import load_prior
 from wavelex.training.prior import LANE_FRAMES, PriorSettings, PriorTrainer
 
 

@@ -14,8 +14,8 @@ import torch
 from conftest import TINY, voice
 from rich.console import Console
 
-from wavelex.audio import Audio, write_audio
-from wavelex.checkpoint import load_codec
+from wavelex.audio.files import Audio, write_audio
+from wavelex.codec.checkpoint import load_codec
 from wavelex.designs import build
 from wavelex.training.data import PackedAudio
 from wavelex.training.evaluate import evaluate, held_out_clips

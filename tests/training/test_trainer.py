@@ -10,9 +10,9 @@ import pytest
 import torch
 from conftest import TINY, voice
 
-from wavelex.audio import Audio, write_audio
-from wavelex.checkpoint import load_codec, save_codec
-from wavelex.codec import Codec
+from wavelex.audio.files import Audio, write_audio
+from wavelex.codec.checkpoint import load_codec, save_codec
+from wavelex.codec.codec import Codec
 from wavelex.designs import build
 from wavelex.errors import WavelexError
 from wavelex.training.data import PackedAudio

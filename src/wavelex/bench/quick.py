@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from wavelex.audio import Audio, resample
-from wavelex.bench.metrics.base import SAMPLE_RATE
-from wavelex.bench.metrics.pesq import pesq
-from wavelex.bench.metrics.stoi import stoi
-from wavelex.codec import Codec
+from wavelex.audio.files import Audio, resample
+from wavelex.codec.codec import Codec
 from wavelex.errors import WavelexError
+from wavelex.metrics.base import SAMPLE_RATE
+from wavelex.metrics.pesq import pesq
+from wavelex.metrics.stoi import stoi
 from wavelex.search.effort import DEFAULT_EFFORT
 from wavelex.search.target import Target
 

@@ -12,12 +12,12 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from wavelex.bench.gate import Verdict
-from wavelex.bench.results import Results
+from wavelex.audio.recordings import list_recordings
+from wavelex.bench.run.gate import Verdict
+from wavelex.bench.run.results import Results
 from wavelex.cli.common import parse_target
+from wavelex.codec.hub import DEFAULT_MODEL
 from wavelex.errors import WavelexError
-from wavelex.hub import DEFAULT_MODEL
-from wavelex.recordings import list_recordings
 from wavelex.search.effort import DEFAULT_EFFORT
 
 HEADLINE = ("pesq_wb", "stoi", "mel", "dnsmos_ovrl", "speaker", "wer")
@@ -59,15 +59,15 @@ def bench(
     What was measured is kept by content, so a stopped run continues and a repeated one takes seconds.
     """
     # Imported late: their packages are in the bench extra.
-    from wavelex.bench.benchmark import distinct, run
-    from wavelex.bench.conditions import choose as choose_conditions
-    from wavelex.bench.gate import judge
-    from wavelex.bench.metrics import choose as choose_metrics
-    from wavelex.bench.own import own
-    from wavelex.bench.peers import choose_peers
     from wavelex.bench.report.html import write_html
     from wavelex.bench.report.markdown import write_markdown
-    from wavelex.bench.system import Original, System
+    from wavelex.bench.run.benchmark import distinct, run
+    from wavelex.bench.run.conditions import choose as choose_conditions
+    from wavelex.bench.run.gate import judge
+    from wavelex.bench.systems.own import own
+    from wavelex.bench.systems.peers import choose_peers
+    from wavelex.bench.systems.system import Original, System
+    from wavelex.metrics import choose as choose_metrics
 
     earlier = Results.load(against) if against else None
     recordings = [recording for recording in list_recordings(data) if kind in (None, recording.kind)]

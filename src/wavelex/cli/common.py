@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from wavelex.audio import find_audio
+from wavelex.audio.files import find_audio
 from wavelex.errors import WavelexError
 from wavelex.search.effort import LEVELS
 from wavelex.search.target import Quality, Target

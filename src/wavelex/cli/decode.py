@@ -12,16 +12,16 @@ from typing import Annotated, Any, BinaryIO
 import numpy as np
 import typer
 
-from wavelex.audio import AudioWriter
-from wavelex.bitstream.container import Reader
-from wavelex.blocks import DecodedBlocks
+from wavelex.audio.files import AudioWriter
 from wavelex.cli.common import STANDARD_STREAM, Codebooks, Job, Json, Out, plan, run_jobs
 from wavelex.cli.encode import spooled
-from wavelex.codec import Codec
+from wavelex.codec.codec import Codec
+from wavelex.codec.hub import DEFAULT_MODEL, load
+from wavelex.codec.long_signals import DecodedBlocks
 from wavelex.errors import WavelexError
 from wavelex.files import open_to_read
-from wavelex.hub import DEFAULT_MODEL, load
-from wavelex.tokens import LOST, AudioTokens, check_codes
+from wavelex.tokens.format.container import Reader
+from wavelex.tokens.tokens import LOST, AudioTokens, check_codes
 
 
 def decode(

@@ -11,13 +11,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from wavelex.audio import read_audio, resample
+from wavelex.audio.files import read_audio, resample
 from wavelex.bench.pictures import compare
 from wavelex.bench.quick import there_and_back
-from wavelex.bench.sample import speak
+from wavelex.bench.run.sample import speak
 from wavelex.cli.common import Model, need_samples
+from wavelex.codec.hub import DEFAULT_MODEL, load
 from wavelex.errors import WavelexError
-from wavelex.hub import DEFAULT_MODEL, load
 
 COUNTS = (1, 2, 4, 8)
 EFFORT = 0

@@ -12,10 +12,6 @@ from typing import Annotated, Any, BinaryIO
 import numpy as np
 import typer
 
-from wavelex.bitstream.coding import COUNT_GROUP
-from wavelex.bitstream.container import Writer
-from wavelex.bitstream.header import BLOCK_FRAMES, Header
-from wavelex.blocks import EncodedBlocks, SourceReader
 from wavelex.cli.common import (
     STANDARD_STREAM,
     BitrateText,
@@ -32,13 +28,17 @@ from wavelex.cli.common import (
     plan,
     run_jobs,
 )
-from wavelex.codec import Codec
+from wavelex.codec.codec import Codec
+from wavelex.codec.hub import DEFAULT_MODEL, load
+from wavelex.codec.long_signals import EncodedBlocks, SourceReader
 from wavelex.errors import WavelexError
 from wavelex.files import replacing
-from wavelex.hub import DEFAULT_MODEL, load
 from wavelex.search.effort import DEFAULT_EFFORT
 from wavelex.search.target import Target
-from wavelex.tokens import choose_coding
+from wavelex.tokens.entropy.blocks import COUNT_GROUP
+from wavelex.tokens.format.container import Writer
+from wavelex.tokens.format.header import BLOCK_FRAMES, Header
+from wavelex.tokens.tokens import choose_coding
 
 
 def encode(

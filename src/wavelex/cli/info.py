@@ -8,12 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
-from wavelex.bitstream.container import Reader
-from wavelex.bitstream.header import MAGIC
 from wavelex.cli.common import Json, is_file
+from wavelex.codec.hub import DEFAULT_MODEL, load
 from wavelex.errors import WavelexError
 from wavelex.files import open_to_read
-from wavelex.hub import DEFAULT_MODEL, load
+from wavelex.tokens.format.container import Reader
+from wavelex.tokens.format.header import MAGIC
 
 MOST_TOLD = 20
 

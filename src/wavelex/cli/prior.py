@@ -12,15 +12,15 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from wavelex.bitstream.priors.context import ContextPrior
-from wavelex.bitstream.priors.inputs import whole_vectors
-from wavelex.bitstream.priors.neural import NeuralPrior
-from wavelex.bitstream.priors.store import ENDING, load_prior, save_prior
-from wavelex.checkpoint import load_codec
-from wavelex.codec import Codec
+from wavelex.audio.recordings import list_recordings
+from wavelex.codec.checkpoint import load_codec
+from wavelex.codec.codec import Codec
 from wavelex.errors import WavelexError
-from wavelex.recordings import list_recordings
 from wavelex.search.effort import DEFAULT_EFFORT
+from wavelex.tokens.entropy.priors.context import ContextPrior
+from wavelex.tokens.entropy.priors.inputs import whole_vectors
+from wavelex.tokens.entropy.priors.neural import NeuralPrior
+from wavelex.tokens.entropy.priors.store import ENDING, load_prior, save_prior
 from wavelex.training.data import PackedAudio
 from wavelex.training.prior import PriorSettings, PriorTrainer, classes_of, collect_codes
 

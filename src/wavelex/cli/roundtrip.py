@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from wavelex.audio import find_audio
+from wavelex.audio.files import find_audio
 from wavelex.cli.common import (
     BitrateText,
     Codebooks,
@@ -23,9 +23,9 @@ from wavelex.cli.common import (
     plan,
     run_jobs,
 )
-from wavelex.codec import Codec
+from wavelex.codec.codec import Codec
+from wavelex.codec.hub import DEFAULT_MODEL, load
 from wavelex.errors import WavelexError
-from wavelex.hub import DEFAULT_MODEL, load
 from wavelex.search.effort import DEFAULT_EFFORT
 from wavelex.search.target import Target
 
@@ -53,7 +53,7 @@ def roundtrip(
 
 
 def _roundtrip(codec: Codec, job: Job, codebooks: int, effort: int, target: Target | None) -> dict[str, Any]:
-    from wavelex.audio import read_audio
+    from wavelex.audio.files import read_audio
     from wavelex.bench.quick import there_and_back
 
     audio = read_audio(job.source)

@@ -12,10 +12,10 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from wavelex.checkpoint import load_codec
+from wavelex.audio.recordings import list_recordings
+from wavelex.codec.checkpoint import load_codec
 from wavelex.designs import build
 from wavelex.errors import WavelexError
-from wavelex.recordings import list_recordings
 from wavelex.training.data import PackedAudio
 from wavelex.training.settings import Settings
 

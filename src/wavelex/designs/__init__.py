@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from wavelex.codec import Codec
+from wavelex.codec.codec import Codec
 from wavelex.designs.speech_16k import speech_16k
 from wavelex.errors import WavelexError
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wavelex.codec import Codec
+from wavelex.codec.codec import Codec
 from wavelex.decoders.fourier import FourierDecoder
 from wavelex.encoders.spectral import SpectralEncoder
 from wavelex.quantizers.masked_channel import MaskedChannelRVQ

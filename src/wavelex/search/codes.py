@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from wavelex.bitstream.priors.base import Prior
-from wavelex.bitstream.priors.neural import NeuralPrior
+from wavelex.codec.streams import CodeSearch
 from wavelex.quantizers.base import Quantizer
+from wavelex.search.allocation import encode_with
 from wavelex.search.effort import Effort
-from wavelex.search.thrift import ThriftySearch
-from wavelex.search.varied import encode_with
-from wavelex.sessions import CodeSearch
+from wavelex.search.rate_distortion import ThriftySearch
+from wavelex.tokens.entropy.priors.base import Prior
+from wavelex.tokens.entropy.priors.neural import NeuralPrior
 
 
 class NearestSearch:

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from wavelex.codec.streams import CodeSearch
 from wavelex.decoders.base import Decoder
 from wavelex.objectives.reconstruction import Reconstruction
 from wavelex.quantizers.base import Quantizer
+from wavelex.search.allocation import encode_with
 from wavelex.search.effort import Effort
-from wavelex.search.varied import encode_with
-from wavelex.sessions import CodeSearch
 
 RATE = 0.07
 """First step of a refinement, in standard deviations of each latent dimension."""

@@ -6,13 +6,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from wavelex.codec.streams import CodeSearch, LatentStream
 from wavelex.decoders.base import Decoder
 from wavelex.encoders.base import Encoder
 from wavelex.objectives.reconstruction import Reconstruction, ReconstructionWeights
 from wavelex.quantizers.base import Quantizer
 from wavelex.search.effort import Effort
 from wavelex.search.refine import Refiner
-from wavelex.sessions import CodeSearch, LatentStream
 
 STRETCH = 400
 """Frames that are settled together."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from wavelex.errors import WavelexError
-from wavelex.tokens import AudioTokens
+from wavelex.tokens.tokens import AudioTokens
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wavelex.audio import read_audio, resample
+from wavelex.audio.files import read_audio, resample
 from wavelex.errors import WavelexError
 from wavelex.files import replacing
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from wavelex.audio import read_audio, resample
-from wavelex.bench.metrics.base import SAMPLE_RATE
-from wavelex.bench.metrics.pesq import pesq
-from wavelex.bench.metrics.stoi import stoi
-from wavelex.codec import Codec
+from wavelex.audio.files import read_audio, resample
+from wavelex.codec.codec import Codec
 from wavelex.errors import WavelexError
+from wavelex.metrics.base import SAMPLE_RATE
+from wavelex.metrics.pesq import pesq
+from wavelex.metrics.stoi import stoi
 
 CODEBOOK_COUNTS = (1, 2, 4, 8)
 

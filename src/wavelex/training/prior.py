@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from wavelex.bitstream.priors.context import CLASSES
-from wavelex.bitstream.priors.inputs import all_contexts, clipped, partial_sums
-from wavelex.bitstream.priors.network import PriorNetwork
-from wavelex.codec import Codec
+from wavelex.codec.codec import Codec
 from wavelex.quantizers.codebook import Codebook
 from wavelex.search.effort import choose_effort
+from wavelex.tokens.entropy.priors.context import CLASSES
+from wavelex.tokens.entropy.priors.inputs import all_contexts, clipped, partial_sums
+from wavelex.tokens.entropy.priors.network import PriorNetwork
 from wavelex.training.data import PackedAudio
 
 CLIP_SECONDS = 20

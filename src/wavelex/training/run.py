@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch.utils.tensorboard import SummaryWriter
 
-from wavelex.checkpoint import save_codec
+from wavelex.codec.checkpoint import save_codec
 from wavelex.training.evaluate import CODEBOOK_COUNTS, Score, evaluate
 from wavelex.training.state import save_state
 from wavelex.training.trainer import Trainer

@@ -10,8 +10,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from wavelex.checkpoint import read_tensors
-from wavelex.codec import Codec
+from wavelex.codec.checkpoint import read_tensors
+from wavelex.codec.codec import Codec
 from wavelex.errors import WavelexError
 from wavelex.files import replacing
 from wavelex.training.settings import Settings

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from wavelex.codec import Codec
+from wavelex.codec.codec import Codec
 from wavelex.objectives.adversarial import discriminator_loss, feature_matching_loss, generator_loss
 from wavelex.objectives.discriminators import SpectrumDiscriminators
 from wavelex.objectives.reconstruction import Reconstruction

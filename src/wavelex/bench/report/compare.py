@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from wavelex.bench.metrics.base import Column
-from wavelex.bench.results import Results
-from wavelex.bench.statistics import Difference
+from wavelex.bench.run.results import Results
+from wavelex.bench.run.statistics import Difference
+from wavelex.metrics.base import Column
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 import soundfile
 
-from wavelex.bench.metrics.base import SAMPLE_RATE, Metric, Pair
-from wavelex.bench.results import Results
-from wavelex.bench.scoring import Item
+from wavelex.bench.run.results import Results
+from wavelex.bench.run.scoring import Item
+from wavelex.metrics.base import SAMPLE_RATE, Metric, Pair
 
 SECONDS = 8
 """Of each clip; a page of a hundred players has to be sent somewhere."""

@@ -11,8 +11,8 @@ from wavelex.bench.report.exhibit import Gallery
 from wavelex.bench.report.markdown import TIMED
 from wavelex.bench.report.plots import rate_curves
 from wavelex.bench.report.tables import cell, mean_cell, row, table
-from wavelex.bench.results import Results
-from wavelex.bench.scoring import Item
+from wavelex.bench.run.results import Results
+from wavelex.bench.run.scoring import Item
 from wavelex.files import replacing
 
 CARD_COLUMNS = ("pesq_wb", "stoi")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from wavelex.bench.metrics.base import Column
 from wavelex.bench.report.compare import Comparison, compare_all, families, kbps, quality_columns
-from wavelex.bench.results import Results
-from wavelex.bench.statistics import Mean
+from wavelex.bench.run.results import Results
+from wavelex.bench.run.statistics import Mean
 from wavelex.files import replacing
+from wavelex.metrics.base import Column
 
 TIMED = ("encode_x_one", "decode_x_one", "encode_x_all", "decode_x_all", "peak_mb")
 """What a timed system has; of programs the memory is not known."""

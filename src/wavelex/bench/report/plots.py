@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 from itertools import cycle
 
-from wavelex.bench.metrics.base import Column
-from wavelex.bench.results import Results
+from wavelex.bench.run.results import Results
+from wavelex.metrics.base import Column
 
 COLOURS = ("#c2185b", "#1565c0", "#2e7d32", "#ef6c00", "#6a1b9a", "#00838f", "#5d4037", "#9e9d24")
 SHOWN = ("pesq_wb", "stoi", "mel", "dnsmos_ovrl", "speaker", "wer")

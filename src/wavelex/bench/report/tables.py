@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from wavelex.bench.metrics.base import Column
-from wavelex.bench.statistics import Mean
+from wavelex.bench.run.statistics import Mean
+from wavelex.metrics.base import Column
 
 
 def table(heads: Sequence[str], rows: Iterable[str], hidden_id: str = "", hidden: bool = False, words: bool = False) -> str:

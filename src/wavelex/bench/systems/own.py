@@ -1,0 +1,120 @@
+"""Our codecs as systems under test."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+import wavelex
+from wavelex.bench.systems.system import Coded
+from wavelex.codec.codec import Codec
+from wavelex.codec.hub import load, shipped_models
+from wavelex.metrics.base import SAMPLE_RATE
+from wavelex.search.effort import DEFAULT_EFFORT, choose_effort
+from wavelex.search.target import Quality, Target
+from wavelex.tokens.tokens import LOST, AudioTokens, choose_coding
+
+NOT_CODING = ("bench", "cli", "training")
+"""Parts of the package that cannot change what a codec gives."""
+
+
+@dataclass(frozen=True)
+class Own:
+    """A shipped model, checkpoint or training run in one way of using it; the bytes are a .wlx file, the bits those of its blocks.
+
+    A lost packet is a lost frame, as if each were sent by itself.
+    """
+
+    model: str
+    codebooks: int
+    family: str
+    about: dict[str, str] = field(hash=False)
+    latency: float
+    codebook_sizes: tuple[int, ...]
+    packet_seconds: float | None
+    effort: int = DEFAULT_EFFORT
+    target: Target | None = None
+    conceal: bool = True
+    codes_any_clip: bool = True
+
+    @property
+    def name(self) -> str:
+        rate = f"{self.codebooks}" if self.target is None else _told(self.target)
+        effort = "" if self.effort == DEFAULT_EFFORT else f"e{self.effort}"
+        return f"{self.family}@{rate}{effort}{'' if self.conceal else '-silent'}"
+
+    def encode(self, samples: np.ndarray, name: str) -> Coded:
+        tokens = _codec(self.model).encode(samples, SAMPLE_RATE, codebooks=self.codebooks, effort=self.effort, target=self.target)
+        data = tokens.to_bytes()
+        return Coded(data, 8.0 * (len(data) - len(tokens.header().to_bytes())), tokens.codes[0])
+
+    def decode(self, data: bytes, lost: np.ndarray | None = None) -> np.ndarray:
+        tokens = AudioTokens.from_bytes(data)
+        if lost is not None:
+            tokens = replace(tokens, codes=np.where(lost[: tokens.codes.shape[2]], LOST, tokens.codes))
+        decoded: np.ndarray = _codec(self.model).decode(tokens, conceal=self.conceal).samples[0]
+        return decoded
+
+
+def own(
+    model: str, counts: list[int], efforts: Sequence[int] = (DEFAULT_EFFORT,), targets: Sequence[Target] = (), conceal: bool = True
+) -> list[Own]:
+    """A codec of ours at several numbers of codebooks and average bit rates, each with several efforts.
+
+    Raises WavelexError for a number of codebooks that it has not, or an effort that there is not.
+    """
+    codec = _codec(model)
+    coding, prior = choose_coding(codec.weights_hash)
+    about = {"wavelex": wavelex.__version__, "weights": codec.weights_hash, "design": codec.design, "code": _code_hash()}
+    about |= {"coding": coding, "prior": prior, "concealment": "on" if conceal else "off"}
+    sizes = tuple(codec.quantizer.codebook_sizes)
+    name = label(model)
+    for effort in efforts:
+        choose_effort(effort)
+    ways = [(codec.choose_codebooks(count, None), None) for count in counts] + [(codec.codebooks, target) for target in targets]
+    return [
+        Own(
+            model,
+            n,
+            name,
+            about | {"codebooks": str(n), "effort": str(effort), "target": f"{target or 'none'}"},
+            codec.latency,
+            sizes[:n],
+            1 / codec.frame_rate,
+            effort,
+            target,
+            conceal,
+        )
+        for effort in efforts
+        for n, target in ways
+    ]
+
+
+def _told(target: Target) -> str:
+    return str(target) if isinstance(target, Quality) else f"{target / 1000:g}k"
+
+
+def label(model: str) -> str:
+    """What to call it: a shipped model's name, a training run's folder, or a checkpoint's file name."""
+    path = Path(model)
+    if model in shipped_models():
+        return model
+    return path.resolve().parent.name if path.stem in ("best", "latest") else path.resolve().name.removesuffix(".safetensors")
+
+
+@cache
+def _codec(model: str) -> Codec:
+    return load(model)
+
+
+@cache
+def _code_hash() -> str:
+    """Of the package's source, so that stored results are not taken for those of changed code."""
+    root = Path(wavelex.__file__).parent
+    sources = sorted(path for path in root.rglob("*.py") if path.relative_to(root).parts[0] not in NOT_CODING)
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]

@@ -1,0 +1,105 @@
+"""Concealment of lost frames: what the token prior expects of them, fading when too many are lost in a row."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from wavelex.quantizers.base import Quantizer
+from wavelex.tokens.entropy.blocks import LANE_FRAMES
+from wavelex.tokens.entropy.priors.base import Prior, PriorSession
+from wavelex.tokens.entropy.range_coder import TOTAL
+from wavelex.tokens.tokens import LOST
+
+KEPT, FADING = 8, 4
+"""Lost frames in a row at full level, and over how many more it falls to silence; chosen on held-out speech."""
+
+
+class Concealer:
+    """Latents of a running token stream, its lost frames filled in from those before.
+
+    A lost frame is predicted codebook by codebook as masked tokens are: the likeliest code becomes the context of the next,
+    and what sounds is the mean of all codes by their chances, which is nearer to the truth than any one of them.
+    """
+
+    def __init__(self, quantizer: Quantizer, prior: Prior, streams: int) -> None:
+        books = len(quantizer.codebook_sizes)
+        self._quantizer, self._prior, self._streams, self._books = quantizer, prior, streams, books
+        self._vectors: list[Tensor] = []
+        self._session: PriorSession | None = None
+        self._history = np.full((streams, books, 0), LOST, np.int64)
+        self._run = np.zeros(streams, np.int64)
+        self._gain = np.zeros(streams)
+
+    def fill(self, codes: np.ndarray, hop_length: int) -> tuple[Tensor, np.ndarray]:
+        """Codes (streams, codebooks, n) -> latents (streams, dim, n), and the gain of their samples (streams, n * hop_length)."""
+        lost = codes[:, 0] == LOST
+        latents = self._quantizer.decode(torch.from_numpy(codes).to(next(self._quantizer.buffers()).device))
+        gains = np.ones((codes.shape[0], codes.shape[2], hop_length), np.float32)
+        begin = 0
+        for frame in np.flatnonzero(lost.any(axis=0)):
+            # The past is only gone through when something is lost, so that streams without losses cost nothing.
+            if frame > begin:
+                self._received(codes[:, :, begin:frame])
+            begin = frame + 1
+            imagined = self._conceal(codes[:, :, frame], lost[:, frame], latents[:, :, frame])
+            self._run = np.where(lost[:, frame], self._run + 1, 0)
+            # A recording that begins with losses has nothing to go on from.
+            known = (self._history[:, 0] != LOST).any(axis=1)
+            level = np.where(known, np.clip(1 - (self._run - KEPT) / FADING, 0, 1), 0.0)
+            gains[:, frame] = np.where(lost[:, frame, None], np.linspace(self._gain, level, hop_length, axis=1), 1)
+            self._gain = np.where(lost[:, frame], level, 1.0)
+            self._remember(imagined[:, :, None])
+        if begin < codes.shape[2]:
+            self._received(codes[:, :, begin:])
+        return latents, gains.reshape(codes.shape[0], -1)
+
+    def _received(self, codes: np.ndarray) -> None:
+        self._session = None
+        self._run[:], self._gain[:] = 0, 1.0
+        self._remember(codes)
+
+    def _remember(self, codes: np.ndarray) -> None:
+        missing = np.full((codes.shape[0], self._books - codes.shape[1], codes.shape[2]), LOST)
+        self._history = np.concatenate([self._history, np.concatenate([codes, missing], axis=1)], axis=2)[:, :, -LANE_FRAMES:]
+
+    def _conceal(self, codes: np.ndarray, lost: np.ndarray, latents: Tensor) -> np.ndarray:
+        """The codes of a frame with the likeliest in the lost ones' place, whose `latents` (streams, dim) are filled in."""
+        if self._session is None:
+            self._session = self._prior.session(self._streams, self._books)
+            for past in np.moveaxis(self._history, 2, 0):
+                _hear(self._session, past)
+        session = self._session
+        found = np.full((self._streams, self._books), LOST)
+        found[:, : codes.shape[1]] = codes
+        for book in range(self._books):
+            there = np.flatnonzero(found[:, book] != LOST)
+            if len(there):
+                session.decoded(book, there, found[there, book])
+        counts = (self._history[:, :, -1:] != LOST).sum(axis=(1, 2))
+        for stream in np.flatnonzero(lost):
+            expected = torch.zeros_like(latents[stream])
+            lane = np.array([stream])
+            for book in range(int(counts[stream])):
+                shares = session.frequencies(book, lane)[0] / TOTAL
+                expected = expected + torch.from_numpy(shares).to(expected) @ self._vectors_of(book)
+                found[stream, book] = shares.argmax()
+                session.decoded(book, lane, found[stream : stream + 1, book])
+            latents[stream] = expected
+        session.next_frame()
+        return found
+
+    def _vectors_of(self, book: int) -> Tensor:
+        if not self._vectors:
+            self._vectors = [self._quantizer.code_vectors(each) for each in range(self._books)]
+        return self._vectors[book]
+
+
+def _hear(session: PriorSession, codes: np.ndarray) -> None:
+    """A frame of codes (streams, codebooks) that is known."""
+    for book in range(codes.shape[1]):
+        there = np.flatnonzero(codes[:, book] != LOST)
+        if len(there):
+            session.decoded(book, there, codes[there, book])
+    session.next_frame()

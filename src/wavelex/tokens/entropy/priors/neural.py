@@ -1,0 +1,186 @@
+"""The neural prior in whole numbers: what PriorNetwork computes, the same on every machine.
+
+Weights have 8 bits with sign, hidden values 8 bits without, so every sum stays below 2^24 and float32 holds it exactly, in
+whatever order a library adds it up; that is what lets ordinary matrix products be used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+
+import numpy as np
+import torch
+
+from wavelex.tokens.entropy.priors.inputs import FLAGS, INPUT_SCALE, PAST, SIGNED, all_contexts, clipped, partial_sums
+from wavelex.tokens.entropy.priors.network import HIDDEN_SCALE, UNSIGNED, WEIGHT_SCALE, PriorNetwork
+from wavelex.tokens.entropy.priors.product import product
+from wavelex.tokens.entropy.range_coder import TOTAL
+
+EXACT = 1 << 24
+"""Whole numbers below this are held exactly by float32."""
+LOGIT_STEPS = 16
+"""A nat."""
+_WEIGHTS_TOP = 20
+_EXPONENTIALS = np.array([int(Decimal(2**_WEIGHTS_TOP) * (Decimal(-d) / LOGIT_STEPS).exp()) for d in range(16 * LOGIT_STEPS)], float)
+"""e to the power of -d / LOGIT_STEPS in whole 2^-20; decimal rounds correctly everywhere."""
+_RECIPROCAL = 42
+
+
+class NeuralPrior:
+    """Made of a trained network and whole code vectors; `tensors` are what is stored."""
+
+    kind = "neural"
+
+    def __init__(self, tensors: Mapping[str, np.ndarray]) -> None:
+        self.tensors = dict(tensors)
+        self.vectors = tensors["vectors"]
+        self.sizes = tuple(len(table) for table in self.vectors)
+        self.dim = int(self.vectors.shape[2])
+        self._float = {name: value.astype(np.float32) for name, value in tensors.items() if name != "vectors"}
+        self.hidden = int(tensors["second"].shape[1])
+
+    @classmethod
+    def of(cls, network: PriorNetwork, vectors: np.ndarray) -> NeuralPrior:
+        """The whole-numbered form of a trained network. Raises ValueError where sums could leave what float32 holds exactly."""
+        values = {name: value.detach().numpy() for name, value in network.named_parameters()}
+        small = {name: _whole(values[name], WEIGHT_SCALE, SIGNED).astype(np.int8) for name in ("context", "partial", "second", "out")}
+        biases = {
+            "first_bias": _whole(values["first_bias"], INPUT_SCALE * WEIGHT_SCALE, 2**22),
+            "second_bias": _whole(values["second_bias"], HIDDEN_SCALE * WEIGHT_SCALE, 2**22),
+            "out_bias": _whole(values["out_bias"], HIDDEN_SCALE * WEIGHT_SCALE, 2**22),
+        }
+        prior = cls({"vectors": vectors, **small, **{name: value.astype(np.int32) for name, value in biases.items()}})
+        if prior.largest_sum() >= EXACT:
+            raise ValueError(f"sums of up to {prior.largest_sum()} are not exact in float32; train with smaller weights")
+        return prior
+
+    def network(self) -> PriorNetwork:
+        """The network again, to be trained on."""
+        books, _, hidden = self.tensors["second"].shape
+        made = PriorNetwork(books, self.sizes[0], self.dim, hidden)
+        scales = dict.fromkeys(("context", "partial", "second", "out"), WEIGHT_SCALE)
+        scales |= {
+            "first_bias": INPUT_SCALE * WEIGHT_SCALE,
+            "second_bias": HIDDEN_SCALE * WEIGHT_SCALE,
+            "out_bias": HIDDEN_SCALE * WEIGHT_SCALE,
+        }
+        values = {name: torch.from_numpy(self.tensors[name].astype(np.float32) / scale) for name, scale in scales.items()}
+        made.load_state_dict(values)
+        return made
+
+    def largest_sum(self) -> int:
+        """The largest magnitude that any sum over its inputs can have."""
+        t = {name: np.abs(value.astype(np.int64)) for name, value in self.tensors.items()}
+        books, hidden = len(self.sizes), self.hidden
+        first = (t["context"].sum(0) + t["first_bias"]).reshape(books, hidden) + t["partial"].sum(1)
+        second = t["second"].sum(1) * UNSIGNED + t["second_bias"]
+        out = t["out"].sum(1) * UNSIGNED + t["out_bias"]
+        bias = int(t["first_bias"].max(initial=0))
+        return max(int(first.max()) * SIGNED + bias, int(second.max()), int(out.max()))
+
+    def whole(self, codes: np.ndarray) -> Iterator[np.ndarray]:
+        """See `Prior`."""
+        books, lanes, frames = codes.shape
+        sums = partial_sums(codes, self.vectors)
+        contexts = all_contexts(sums[-1], (codes >= 0).sum(axis=0), len(self.sizes))
+        seen = self.from_contexts(contexts.reshape(lanes * frames, contexts.shape[2]), books)
+        for book in range(books):
+            found = self.frequencies(book, seen[:, book], sums[book].reshape(lanes * frames, self.dim))
+            yield found.reshape(lanes, frames, found.shape[1])
+
+    def session(self, lanes: int, codebooks: int) -> NeuralSession:
+        """See `Prior`."""
+        return NeuralSession(self, lanes, codebooks)
+
+    def from_contexts(self, contexts: np.ndarray, books: int) -> np.ndarray:
+        """What the past (n, context_width) adds to the first hidden layer of each codebook: (n, books, hidden)."""
+        width = books * self.hidden
+        seen = product(contexts.astype(np.float32), self._float["context"][:, :width])
+        seen += self._float["first_bias"][:width]
+        return seen.reshape(len(contexts), books, self.hidden)
+
+    def frequencies(self, book: int, seen: np.ndarray, sums: np.ndarray) -> np.ndarray:
+        """(n, size) for a codebook, from `from_contexts` (n, hidden) and the sums of the coarser vectors (n, dim)."""
+        first = product(clipped(sums).astype(np.float32), self._float["partial"][book])
+        first += seen
+        first = np.clip(_step_down(first, INPUT_SCALE * WEIGHT_SCALE // HIDDEN_SCALE), 0, UNSIGNED, out=first)
+        second = product(first, self._float["second"][book])
+        second += self._float["second_bias"][book]
+        second = np.clip(_step_down(second, WEIGHT_SCALE), 0, UNSIGNED, out=second)
+        logits = product(second, self._float["out"][book])
+        logits += self._float["out_bias"][book]
+        return shares(_step_down(logits, HIDDEN_SCALE * WEIGHT_SCALE // LOGIT_STEPS))
+
+    def vectors_of(self, book: int, codes: np.ndarray) -> np.ndarray:
+        """Whole vectors (n, dim) of codes (n,)."""
+        chosen: np.ndarray = self.vectors[book][codes]
+        return chosen
+
+
+class NeuralSession:
+    """See `PriorSession`."""
+
+    def __init__(self, prior: NeuralPrior, lanes: int, codebooks: int) -> None:
+        self._prior, self._books = prior, codebooks
+        self._past = np.zeros((lanes, PAST, prior.dim + FLAGS), np.int32)
+        self._total = np.zeros((lanes, prior.dim), np.int64)
+        self._frames = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        lanes = len(self._past)
+        self._seen: np.ndarray | None = None
+        self._sums = np.zeros((lanes, self._prior.dim), np.int32)
+        self._counts = np.zeros(lanes, np.int64)
+
+    def frequencies(self, book: int, lanes: np.ndarray) -> np.ndarray:
+        if self._seen is None:
+            mean = clipped(self._total // max(1, self._frames))
+            past = self._past.reshape(len(self._past), PAST * (self._prior.dim + FLAGS))
+            self._seen = self._prior.from_contexts(np.concatenate([past, mean], axis=1), self._books)
+        return self._prior.frequencies(book, self._seen[lanes, book], self._sums[lanes])
+
+    def decoded(self, book: int, lanes: np.ndarray, codes: np.ndarray) -> None:
+        self._sums[lanes] += self._prior.vectors_of(book, codes)
+        self._counts[lanes] += 1
+
+    def next_frame(self) -> None:
+        self._past[:, 1:] = self._past[:, :-1].copy()
+        self._past[:, 0, :-FLAGS] = clipped(self._sums)
+        self._past[:, 0, -FLAGS] = INPUT_SCALE
+        self._past[:, 0, -1] = self._counts * INPUT_SCALE // len(self._prior.sizes)
+        self._total += self._sums
+        self._frames += 1
+        self._begin()
+
+
+def shares(logits: np.ndarray) -> np.ndarray:
+    """Whole logits (n, size) in LOGIT_STEPS a nat to whole frequencies (n, size) that sum to TOTAL.
+
+    The likeliest takes what rounding leaves.
+    """
+    top = logits.argmax(axis=1)
+    rows = np.arange(len(logits))
+    below = logits[rows, top][:, None] - logits
+    np.minimum(below, np.float32(len(_EXPONENTIALS) - 1), out=below)
+    weights = _EXPONENTIALS.take(below.astype(np.intp))
+    # Whole numbers below 2^53 throughout, of which float64 products are exact and faster than those of 64-bit integers.
+    reciprocal = (1 << _RECIPROCAL) // weights.sum(axis=1).astype(np.int64)
+    weights *= reciprocal[:, None] * (TOTAL / (1 << _RECIPROCAL))
+    found: np.ndarray = np.floor(weights, out=weights)
+    found[rows, top] += TOTAL - found.sum(axis=1)
+    return found
+
+
+def _whole(values: np.ndarray, scale: int, limit: int) -> np.ndarray:
+    found: np.ndarray = np.clip(np.round(values.astype(np.float64) * scale), -limit, limit)
+    return found
+
+
+def _step_down(sums: np.ndarray, steps: int) -> np.ndarray:
+    """Division by a power of two, rounded to the nearest whole number; halves go up. In place."""
+    sums += np.float32(steps // 2)
+    sums *= np.float32(1 / steps)
+    found: np.ndarray = np.floor(sums, out=sums)
+    return found

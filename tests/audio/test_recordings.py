@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from conftest import voice
+
+from wavelex.audio.files import Audio, write_audio
+from wavelex.audio.recordings import Recording, list_recordings
+from wavelex.errors import WavelexError
+
+
+def clip(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_audio(path, Audio(voice(0.2)[None], 16000))
+    return path
+
+
+@pytest.mark.parametrize("place", ["", "set"])
+def test_a_folder_takes_what_its_manifest_or_its_parents_says(tmp_path: Path, place: str) -> None:
+    a, b = clip(tmp_path / "set" / "a.wav"), clip(tmp_path / "set" / "deep" / "b.wav")
+    where = tmp_path / place
+    (where / "manifest.tsv").write_text(f'text\tpath\tkind\tspeaker\tlanguage\nit\'s "one"\t{a.relative_to(where)}\tspeech\tann\ten\n')
+    found = list_recordings(tmp_path / "set")
+    assert found[0] == Recording(a, "a.wav", "speech", "ann", "en", found[0].text) and "one" in found[0].text
+    assert found[1] == Recording(b, "deep/b.wav")
+
+
+@pytest.mark.parametrize("text", ["a.wav\nb.wav\n", "speaker\tpath\nx\ta.wav\n\ny\tb.wav\n"])
+def test_a_manifest_lists_paths_beside_itself(tmp_path: Path, text: str) -> None:
+    (tmp_path / "list.tsv").write_text(text)
+    found = list_recordings(tmp_path / "list.tsv")
+    assert [recording.path for recording in found] == [tmp_path / "a.wav", tmp_path / "b.wav"]
+    assert [recording.speaker for recording in found] == (["x", "y"] if "speaker" in text else ["", ""])
+
+
+def test_nothing_to_read_is_told(tmp_path: Path) -> None:
+    with pytest.raises(WavelexError, match="no such folder or manifest"):
+        list_recordings(tmp_path / "nowhere")
+    with pytest.raises(WavelexError, match="holds no audio"):
+        list_recordings(tmp_path)
+    with pytest.raises(WavelexError, match="not a manifest"):
+        list_recordings(clip(tmp_path / "a.wav"))

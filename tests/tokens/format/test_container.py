@@ -1,0 +1,225 @@
+"""The .wlx file: exact round trips, and damage that stays where it is and is told."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from wavelex.errors import WavelexError
+from wavelex.tokens.entropy.packing import pack
+from wavelex.tokens.format.container import Damage, Reader, Writer
+from wavelex.tokens.format.header import BLOCK_FRAMES, Header
+
+SIZES = (1024, 1024, 500)
+SAMPLES_A_FRAME = 320 * 44100 // 16000
+
+
+def random_codes(frames: int, streams: int = 1, seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return np.stack([rng.integers(0, size, (streams, frames)) for size in SIZES], axis=1)
+
+
+def written(codes: np.ndarray, pieces: int = 1, short_by: int = 0) -> bytes:
+    """A file whose last frame is `short_by` source samples short of full."""
+    buffer = io.BytesIO()
+    writer = Writer(buffer, Header("tiny", "0011223344556677", 16000, 320, 44100, codes.shape[0], SIZES))
+    for piece in np.array_split(codes, pieces, axis=2):
+        writer.write(piece)
+    writer.close(max(0, codes.shape[2] * SAMPLES_A_FRAME - short_by))
+    return buffer.getvalue()
+
+
+def written_by_version_1(codes: np.ndarray) -> bytes:
+    """What the first version of the program wrote, by docs/format.md."""
+    streams, books, frames = codes.shape
+    body = bytes.fromhex("0011223344556677")
+    body += struct.pack("<IIIBBHQQ", 16000, 320, 44100, streams, books, 100, frames * SAMPLES_A_FRAME, frames)
+    body += struct.pack("<III", *SIZES) + bytes([4]) + b"tiny"
+    head = b"WLX\x1a" + struct.pack("<BH", 1, len(body)) + body
+    data = head + struct.pack("<I", zlib.crc32(head))
+    for number, start in enumerate(range(0, frames, 100)):
+        payload = pack(codes[:, :, start : start + 100], (10, 10, 9))
+        data += payload + struct.pack("<I", zlib.crc32(struct.pack("<Q", number) + payload))
+    return data
+
+
+def reading(data: bytes) -> Reader:
+    return Reader(io.BytesIO(data), "x.wlx")
+
+
+@given(frames=st.integers(0, 350), streams=st.integers(1, 2), pieces=st.integers(1, 7), short_by=st.integers(0, SAMPLES_A_FRAME - 1))
+def test_round_trip(frames: int, streams: int, pieces: int, short_by: int) -> None:
+    codes = random_codes(frames, streams)
+    reader = reading(written(codes, pieces, short_by))
+    length = max(0, frames * SAMPLES_A_FRAME - short_by)
+    assert reader.header == Header("tiny", "0011223344556677", 16000, 320, 44100, streams, SIZES, length, frames)
+    empty = np.zeros((streams, 3, 0), np.int64)
+    assert np.array_equal(np.concatenate([empty, *reader.codes()], axis=2), codes)
+
+
+def test_the_file_does_not_depend_on_how_it_was_written() -> None:
+    codes = random_codes(321)
+    assert written(codes, pieces=1) == written(codes, pieces=9)
+
+
+@given(position=st.integers(0, 10**6), flip=st.integers(1, 255))
+@settings(max_examples=60)
+def test_any_changed_byte_is_noticed_and_costs_one_block_at_most(position: int, flip: int) -> None:
+    codes = random_codes(900)
+    data = bytearray(written(codes))
+    position %= len(data)
+    data[position] ^= flip
+    try:
+        blocks = list(reading(bytes(data)).blocks())
+    except WavelexError:
+        assert position < len(written(random_codes(0)))
+        return
+    damaged = [i for i, (_, block) in enumerate(blocks) if isinstance(block, Damage)]
+    assert len(damaged) == 1
+    for i, (_, block) in enumerate(blocks):
+        if i not in damaged:
+            assert np.array_equal(block, codes[:, :, BLOCK_FRAMES * i : BLOCK_FRAMES * (i + 1)])
+
+
+@given(position=st.integers(0, 10**6), change=st.integers(-40, 40), seed=st.integers(0, 1000))
+@settings(max_examples=60)
+def test_bytes_put_in_or_taken_out_cost_two_blocks_at_most(position: int, change: int, seed: int) -> None:
+    codes = random_codes(1500)
+    data = written(codes)
+    start = len(written(random_codes(0)))
+    position = start + position % (len(data) - start)
+    extra = np.random.default_rng(seed).bytes(max(0, change))
+    data = data[:position] + extra + data[position + max(0, -change) :]
+    blocks = [block for _, block in reading(data).blocks()]
+    assert len(blocks) == 8
+    assert sum(isinstance(block, Damage) for block in blocks) <= 2
+    for i, block in enumerate(blocks):
+        if not isinstance(block, Damage):
+            assert np.array_equal(block, codes[:, :, BLOCK_FRAMES * i : BLOCK_FRAMES * (i + 1)])
+
+
+def pieces(count: int) -> tuple[bytes, list[bytes]]:
+    """A header and its blocks one by one."""
+    data, start = written(random_codes(count * BLOCK_FRAMES)), len(written(random_codes(0)))
+    size = (len(data) - start) // count
+    return data[:start], [data[start + i * size : start + (i + 1) * size] for i in range(count)]
+
+
+def test_a_block_taken_out_costs_that_block() -> None:
+    head, blocks = pieces(8)
+    found = [block for _, block in reading(head + b"".join(blocks[:3] + blocks[4:])).blocks()]
+    assert [i for i, block in enumerate(found) if isinstance(block, Damage)] == [3]
+
+
+def test_a_block_put_in_twice_is_noticed_and_costs_nothing() -> None:
+    head, blocks = pieces(8)
+    data = head + b"".join([*blocks[:3], blocks[2], *blocks[3:]])
+    assert not any(isinstance(block, Damage) for _, block in reading(data).blocks())
+    with pytest.raises(WavelexError, match="between its blocks"):
+        list(reading(data).codes())
+
+
+def test_long_damage_costs_what_it_hits() -> None:
+    head, blocks = pieces(50)
+    data = bytearray(head + b"".join(blocks))
+    size = len(blocks[0])
+    data[len(head) + 5 * size : len(head) + 30 * size] = bytes(25 * size)
+    found = [block for _, block in reading(bytes(data)).blocks()]
+    assert [i for i, block in enumerate(found) if isinstance(block, Damage)] == list(range(5, 30))
+
+
+def test_headers_that_promise_what_no_file_holds_are_refused_at_once() -> None:
+    header = Header("tiny", "0011223344556677", 16000, 320, 16000, 1, SIZES, 2**31 * 320, 2**31, 1)
+    for rest in (b"", b"junk" * 100):
+        for salvage in (True, False):
+            with pytest.raises(WavelexError, match="blocks are missing"):
+                list(reading(header.to_bytes() + rest).codes(salvage))
+    for streams, frames in ((255, 1 << 16), (1, 1 << 17)):
+        large = Header("tiny", "0011223344556677", 16000, 320, 16000, streams, SIZES, 0, 0, frames)
+        with pytest.raises(WavelexError, match="blocks of"):
+            reading(large.to_bytes())
+        with pytest.raises(WavelexError, match="cannot have"):
+            Writer(io.BytesIO(), large)
+
+
+@given(frames=st.integers(0, 350), streams=st.integers(1, 2))
+@settings(max_examples=30)
+def test_files_of_version_1_still_read(frames: int, streams: int) -> None:
+    codes = random_codes(frames, streams)
+    reader = reading(written_by_version_1(codes))
+    assert (reader.header.version, reader.header.frames, reader.header.streams) == (1, frames, streams)
+    empty = np.zeros((streams, 3, 0), np.int64)
+    assert np.array_equal(np.concatenate([empty, *reader.codes()], axis=2), codes)
+
+
+def test_a_damaged_block_of_version_1_costs_that_block() -> None:
+    codes = random_codes(450)
+    data = bytearray(written_by_version_1(codes))
+    data[-700] ^= 1
+    blocks = [block for _, block in reading(bytes(data)).blocks()]
+    damaged = [i for i, block in enumerate(blocks) if isinstance(block, Damage)]
+    assert damaged == [2]
+    assert np.array_equal(blocks[4], codes[:, :, 400:])
+
+
+@given(keep=st.integers(0, 10**6))
+@settings(max_examples=40)
+def test_a_truncated_file_gives_what_it_holds(keep: int) -> None:
+    codes = random_codes(900)
+    data = written(codes)
+    data = data[: keep % len(data)]
+    try:
+        reader = reading(data)
+    except WavelexError as error:
+        assert "header" in str(error) or "mark" in str(error)
+        return
+    with pytest.raises(
+        WavelexError, match=r"x\.wlx: block \d of 5 \(.* s\) is missing: the file ends before it; decode the rest with --salvage"
+    ):
+        list(reading(data).codes())
+    salvaged = np.concatenate(list(reader.codes(salvage=True)), axis=2)
+    assert salvaged.shape == codes.shape
+    intact = (salvaged >= 0).all(axis=(0, 1))
+    assert np.array_equal(salvaged[:, :, intact], codes[:, :, intact])
+    whole_blocks = max(0, len(data) - (len(written(random_codes(0))))) // (-(-BLOCK_FRAMES * 29 // 8) + 6)
+    assert intact.sum() == BLOCK_FRAMES * min(4, whole_blocks)
+
+
+def test_swapped_blocks_are_noticed() -> None:
+    data = written(random_codes(2 * BLOCK_FRAMES))
+    start = len(written(random_codes(0)))
+    size = (len(data) - start) // 2
+    swapped = data[:start] + data[start + size :] + data[start : start + size]
+    assert any(isinstance(block, Damage) for _, block in reading(swapped).blocks())
+
+
+def test_bytes_after_the_end_are_noticed() -> None:
+    with pytest.raises(WavelexError, match="after its last block"):
+        list(reading(written(random_codes(10)) + b"x").codes())
+    assert len(list(reading(written(random_codes(10)) + b"x").codes(salvage=True))) == 1
+
+
+def test_other_files_and_newer_versions_are_told_apart() -> None:
+    data = written(random_codes(10))
+    with pytest.raises(WavelexError, match=r"not a \.wlx file"):
+        reading(b"RIFF" + data[4:])
+    newer = data[:4] + b"\x09" + data[5:]
+    with pytest.raises(WavelexError, match="version 9, this program reads versions 1 and 2; update wavelex"):
+        reading(newer)
+
+
+def test_the_layout_is_the_documented_one() -> None:
+    """The same block built by hand from docs/format.md."""
+    codes = np.array([[[5, 6], [1023, 0], [7, 499]]])
+    bits = "".join(f"{v:0{w}b}" for frame in codes[0].T for v, w in zip(frame, (10, 10, 9), strict=True))
+    payload = int(bits.ljust(64, "0"), 2).to_bytes(8, "big")
+    block = bytes([16]) + payload + struct.pack("<I", zlib.crc32(payload) ^ zlib.crc32(bytes(8)))
+    assert written(codes).endswith(block)
+    header = Header("tiny", "0011223344556677", 16000, 320, 44100, 1, SIZES, 2 * SAMPLES_A_FRAME, 2)
+    assert written(codes) == header.to_bytes() + block
