@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -35,6 +34,7 @@ def prior(
     cache: Annotated[Path, typer.Option(help="Folder for the decoded recordings.")],
     steps: Annotated[int, typer.Option(min=1, help="Steps of the neural prior.")] = PriorSettings().steps,
     hidden: Annotated[int, typer.Option(min=1, help="Width of its hidden layers.")] = PriorSettings().hidden,
+    batch: Annotated[int, typer.Option(min=1, help="Stretches of a second that it sees in a step.")] = PriorSettings().batch,
     learning_rate: Annotated[float, typer.Option(help="Its peak learning rate.")] = PriorSettings().learning_rate,
     init: Annotated[Path | None, typer.Option(help="Begin from this neural prior, of the same or of earlier weights.")] = None,
     turns: Annotated[int, typer.Option(min=1, help="How often the recordings are encoded, each time at other gains and offsets.")] = 2,
@@ -73,7 +73,7 @@ def prior(
         classes = classes_of(torch.from_numpy(vectors))
         counted = ContextPrior.counted(codes.fitted.transpose(1, 0, 2).astype(np.int64), classes)
         _save(console, weights, codec, counted)
-        settings = replace(PriorSettings(), steps=steps, hidden=hidden, learning_rate=learning_rate, precision=precision)
+        settings = PriorSettings(steps, batch, hidden, learning_rate, precision=precision)
         trainer = PriorTrainer(codes.fitted, whole_vectors(vectors), settings, begun.network() if begun else None)
         _fit(trainer, console, bar)
     trained = NeuralPrior.of(trainer.network, whole_vectors(vectors))
