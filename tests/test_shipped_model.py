@@ -18,7 +18,7 @@ from wavelex.bench.run.alignment import find_delay
 from wavelex.bench.run.sample import speak
 from wavelex.codec.checkpoint import save_codec
 from wavelex.codec.codec import Codec
-from wavelex.codec.hub import shipped_models
+from wavelex.models import shipped_models
 
 CORPUS = Path(os.environ.get("WAVELEX_CORPUS", Path(__file__).parents[2] / "shared" / "corpus"))
 

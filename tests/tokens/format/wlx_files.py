@@ -10,8 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from wavelex.tokens.entropy.priors.network import PriorNetwork
-from wavelex.tokens.entropy.priors.neural import NeuralPrior
+from wavelex.tokens.entropy.priors.network import PriorNetwork, whole_prior
 from wavelex.tokens.entropy.priors.store import register_beside, save_prior
 from wavelex.tokens.format.container import Reader, Writer
 from wavelex.tokens.format.header import Header
@@ -49,6 +48,6 @@ def certain_header() -> Header:
         network.out_bias[:, 0] = 40.0
     weights = "0123456789abcdef"
     with tempfile.TemporaryDirectory() as folder:
-        name = save_prior(Path(folder) / "a.neural.prior.safetensors", NeuralPrior.of(network, np.ones((2, 4, 3), np.int16)), weights)
+        name = save_prior(Path(folder) / "a.neural.prior.safetensors", whole_prior(network, np.ones((2, 4, 3), np.int16)), weights)
         register_beside(Path(folder) / "a.safetensors", weights)
     return Header("certain", weights, 16000, 320, 16000, 1, (4, 4), coding="neural", prior=name)

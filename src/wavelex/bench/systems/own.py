@@ -13,8 +13,9 @@ import numpy as np
 import wavelex
 from wavelex.bench.systems.system import Coded
 from wavelex.codec.codec import Codec
-from wavelex.codec.hub import load, shipped_models
+from wavelex.codec.hub import load
 from wavelex.metrics.base import SAMPLE_RATE
+from wavelex.models import shipped_models
 from wavelex.search.effort import DEFAULT_EFFORT, choose_effort
 from wavelex.search.target import Quality, Target
 from wavelex.tokens.tokens import LOST, AudioTokens
