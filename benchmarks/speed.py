@@ -47,7 +47,7 @@ def main() -> None:
         mine.append(timed(run_ours))
         peer.append(timed(run_theirs))
     ratios = np.array(peer) / np.array(mine)
-    parameters = sum(p.numel() for p in codec.parameters())
+    parameters = sum(p.numel() for p in codec.model.parameters())
     told = f"{codec.name}, {parameters / 1e6:.2f} M parameters and {codec.codebooks} codebooks, effort {options.effort}"
     print(f"{told}, encode + decode of {SECONDS} s, one thread")
     for name, times in (("wavelex", mine), ("EnCodec 24 kHz, 6 kbit/s", peer)):

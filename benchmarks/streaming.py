@@ -45,7 +45,7 @@ def main() -> None:
     print(f"{len(paths)} clips, {options.chunkings} chunkings each, chunks of {min(CHUNKS)} to {max(CHUNKS)} samples")
     print(f"codes that differ: {differing} of {codes}")
     print(f"largest difference of a sample: {worst:.2e}")
-    print(f"look-ahead {1000 * codec.lookahead / codec.sample_rate:.1f} ms, algorithmic latency {1000 * codec.latency:.1f} ms")
+    print(f"look-ahead {1000 * codec.model.lookahead / codec.sample_rate:.1f} ms, algorithmic latency {1000 * codec.latency:.1f} ms")
 
 
 def stream(codec: wavelex.Codec, samples: np.ndarray, dice: random.Random) -> tuple[np.ndarray, np.ndarray]:

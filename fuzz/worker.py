@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from targets import TARGETS, codec
+from targets import TARGETS
 
+from wavelex.cli.decode import _codec
+from wavelex.codec.hub import DEFAULT_MODEL
 from wavelex.errors import WavelexError
 
 CPU_SECONDS = 2.0
@@ -123,4 +125,4 @@ def _status(field: str) -> int:
 
 def prepare() -> None:
     """Load what all targets share before the first child is made."""
-    codec()
+    _codec(DEFAULT_MODEL)

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-
 import hypothesis
 import numpy as np
 import pytest
 import torch
 
 from wavelex.codec.codec import Codec
+from wavelex.codec.model import CodecModel
 from wavelex.designs import build
-from wavelex.designs.speech_16k import speech_16k
 from wavelex.tokens.entropy.priors.inputs import whole_vectors
 from wavelex.tokens.entropy.priors.network import PriorNetwork
 from wavelex.tokens.entropy.priors.neural import NeuralPrior
-from wavelex.tokens.entropy.priors.store import register_beside, save_prior
+from wavelex.tokens.entropy.priors.store import Priors, StoredPrior, prior_hash
 
 torch.set_num_threads(1)
 # Machines are shared and noisy: how long an example takes says nothing about the code.
@@ -41,28 +38,26 @@ def voice(seconds: float, sample_rate: int = 16_000, seed: int = 0) -> np.ndarra
 def make_codec(seed: int = 0, **arguments: object) -> Codec:
     """A small speech_16k with random weights and codebooks placed on its own latents, in eval mode."""
     torch.manual_seed(seed)
-    codec = build("speech_16k", {**TINY, **arguments})
+    model = build("speech_16k", {**TINY, **arguments})
     with torch.no_grad():
-        latents = codec.latents(torch.from_numpy(voice(12.0))[None, None])
+        latents = model.latents(torch.from_numpy(voice(12.0))[None, None])
         # Far more points than codes, so that every codebook is left something to code.
         spread = latents.std(dim=2, keepdim=True) * torch.randn(1, latents.shape[1], 4000)
-        codec.quantizer.start(latents.mean(dim=2, keepdim=True) + spread)
-    codec.name, codec.weights_hash = "tiny", "00112233aabbccdd"
-    return codec.eval()
+        model.quantizer.start(latents.mean(dim=2, keepdim=True) + spread)
+    return Codec(model, "tiny")
 
 
-def with_prior(codec: Codec, weights_hash: str) -> Codec:
-    """The codec under another name, with a neural prior that knows nothing but that some codes are dearer than others."""
-    codec.weights_hash = weights_hash
-    vectors = whole_vectors(torch.stack([codec.quantizer.code_vectors(book) for book in range(codec.codebooks)]).numpy())
+def with_prior(codec: Codec) -> Codec:
+    """The codec with a neural prior that knows nothing but that some codes are dearer than others."""
+    quantizer = codec.model.quantizer
+    vectors = whole_vectors(torch.stack([quantizer.code_vectors(book) for book in range(codec.codebooks)]).numpy())
     torch.manual_seed(0)
     network = PriorNetwork(codec.codebooks, vectors.shape[1], vectors.shape[2], 8)
     with torch.no_grad():
         network.out_bias.copy_(torch.randn_like(network.out_bias))
-    with tempfile.TemporaryDirectory() as folder:
-        save_prior(Path(folder) / "a.neural.prior.safetensors", NeuralPrior.of(network, vectors), weights_hash)
-        register_beside(Path(folder) / "a.safetensors", weights_hash)
-    return codec
+    prior = NeuralPrior.of(network, vectors)
+    stored = StoredPrior(prior_hash(prior.kind, codec.weights_hash, prior.tensors), codec.weights_hash, prior)
+    return Codec(codec.model, codec.name, Priors((stored,)))
 
 
 @pytest.fixture(scope="session")
@@ -71,8 +66,6 @@ def tiny() -> Codec:
 
 
 @pytest.fixture
-def trainable() -> Codec:
+def trainable() -> CodecModel:
     torch.manual_seed(0)
-    codec = speech_16k(**TINY)
-    codec.design, codec.arguments = "speech_16k", dict(TINY)
-    return codec
+    return build("speech_16k", TINY)

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 
 from wavelex.errors import WavelexError
-from wavelex.files import _remove_stale, open_to_read, replacing, shown
+from wavelex.files import _remove_stale, open_to_read, replacing
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_places_that_cannot_be_are_told(tmp_path: Path) -> None:
     for path, words in [
         (tmp_path, "is a folder"),
         (tmp_path / "no" / "a", "its folder does not exist; create"),
-        (tmp_path / "a\0b", r"a\\x00b: no file can have such a name .*check the quoting"),
+        (tmp_path / "a\0b", r"a\?b: no file can have such a name .*check the quoting"),
         (tmp_path / "loop", "Too many levels of symbolic links.*check where its symbolic links lead"),
         (tmp_path / ("n" * 256), "File name too long.*check the quoting"),
         (Path("/dev/null"), "is a device or pipe"),
@@ -170,15 +170,9 @@ def test_what_cannot_be_read_is_told(tmp_path: Path) -> None:
     for path, words in [
         (tmp_path, "is a folder; give a file"),
         (tmp_path / "none", "no such file"),
-        (tmp_path / "a\0b", r"a\\x00b: no file can have such a name"),
+        (tmp_path / "a\0b", r"a\?b: no file can have such a name"),
         (tmp_path / "loop", "Too many levels of symbolic links"),
         (Path("/dev/zero"), "is a device"),
     ]:
         with pytest.raises(WavelexError, match=words):
             open_to_read(path, "a file")
-
-
-def test_any_name_is_shown_on_one_line() -> None:
-    name = shown(os.fsdecode(b"caf\xe9\n\x1b[2J\xc3\xa9.wav"))
-    assert name == "caf\\xe9\\n\\x1b[2Jé.wav"
-    assert name.encode("utf-8")

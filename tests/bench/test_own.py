@@ -16,7 +16,7 @@ from wavelex.tokens.tokens import AudioTokens
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> str:
     path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
-    save_codec(path, make_codec(), "tiny")
+    save_codec(path, make_codec().model, "tiny")
     return str(path)
 
 

@@ -31,10 +31,10 @@ def damaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
     codec = wavelex.load()
     torch.manual_seed(0)
     with torch.no_grad():
-        for parameter in codec.decoder.parameters():
+        for parameter in codec.model.decoder.parameters():
             parameter += 0.1 * parameter.std(correction=0) * torch.randn_like(parameter)
     path = tmp_path_factory.mktemp("damaged") / "speech-16k.safetensors"
-    save_codec(path, codec, codec.name)
+    save_codec(path, codec.model, codec.name)
     return path
 
 

@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 
 from wavelex.codec.codec import Codec
 from wavelex.codec.long_signals import SourceReader
+from wavelex.codec.options import EncodeOptions
 from wavelex.errors import WavelexError
-from wavelex.search.allocation import allocate, allocate_error, encode_varied, loudness_weights, prefix_errors
+from wavelex.search.allocation import allocate, allocate_error, loudness_weights, prefix_errors
+from wavelex.search.nearest import encode_varied
 from wavelex.search.target import Quality
 from wavelex.tokens.entropy.blocks import COUNT_GROUP
 from wavelex.tokens.tokens import AudioTokens
@@ -23,7 +25,7 @@ from wavelex.tokens.tokens import AudioTokens
 
 @pytest.fixture(scope="module")
 def codec() -> Codec:
-    return with_prior(make_codec(seed=3), "aaaabbbbccccdddd")
+    return with_prior(make_codec(seed=3))
 
 
 @given(seed=st.integers(0, 10**6), mean=st.floats(1.0, 3.0))
@@ -52,19 +54,19 @@ def test_a_quality_is_reached_with_no_more_codebooks_than_in_every_frame(seed: i
 
 
 def test_each_frame_is_coded_as_if_all_had_its_number(codec: Codec) -> None:
-    latents = codec.latents(torch.from_numpy(voice(1.0))[None, None]).detach()
+    latents = codec.model.latents(torch.from_numpy(voice(1.0))[None, None]).detach()
     counts = torch.randint(1, 9, (50,), generator=torch.Generator().manual_seed(0))
-    codes = encode_varied(codec.quantizer, latents, counts, 8, (1, 4))
+    codes = encode_varied(codec.model.quantizer, latents, counts, 8, (1, 4))
     for frame, count in enumerate(counts.tolist()):
-        assert torch.equal(codes[0, :count, frame], codec.quantizer.encode(latents, count, (1, 4))[0, :, frame])
+        assert torch.equal(codes[0, :count, frame], codec.model.quantizer.encode(latents, count, (1, 4))[0, :, frame])
         assert (codes[0, count:, frame] == -1).all()
 
 
 def test_errors_are_those_of_the_prefixes(codec: Codec) -> None:
-    latents = codec.latents(torch.from_numpy(voice(0.5))[None, None]).detach()
-    errors = prefix_errors(codec.quantizer, latents, codec.quantizer.encode(latents))
+    latents = codec.model.latents(torch.from_numpy(voice(0.5))[None, None]).detach()
+    errors = prefix_errors(codec.model.quantizer, latents, codec.model.quantizer.encode(latents))
     for count in (1, 5, 8):
-        decoded = codec.quantizer.decode(codec.quantizer.encode(latents, count))
+        decoded = codec.model.quantizer.decode(codec.model.quantizer.encode(latents, count))
         torch.testing.assert_close(errors[:, count - 1], (latents - decoded).square().sum(1))
 
 
@@ -85,7 +87,7 @@ def test_the_file_is_as_long_as_asked_for_and_decodes(codec: Codec, effort: int,
     counts = (tokens.codes[0] >= 0).sum(0)
     assert counts[:200].mean() > counts[210:].mean()
     tokens.save(tmp_path / "a.wlx")
-    loaded = AudioTokens.load(tmp_path / "a.wlx")
+    loaded = AudioTokens.load(tmp_path / "a.wlx", codec=codec)
     assert np.array_equal(loaded.codes, tokens.codes) and loaded.bitrate == tokens.bitrate
     assert np.array_equal(codec.decode(loaded).samples, codec.decode(tokens).samples)
 
@@ -104,12 +106,12 @@ def test_a_quality_takes_fewer_bits_than_that_number_of_codebooks_throughout(cod
     fixed = codec.encode(samples, codebooks=4)
     sizes = [len(codec.encode(samples, target=Quality(like)).to_bytes()) for like in (2.5, 4.0, 5.0)]
     assert sizes == sorted(sizes) and sizes[1] < 0.9 * len(fixed.to_bytes())
-    latents = codec.latents(torch.from_numpy(samples)[None, None]).detach()
+    latents = codec.model.latents(torch.from_numpy(samples)[None, None]).detach()
     frames = fixed.codes.shape[2]
     weights = loudness_weights(torch.from_numpy(samples)[None], frames, codec.hop_length)
     nearest, chosen = codec.encode(samples, codebooks=4, effort=0), codec.encode(samples, target=Quality(4.0), effort=0)
     left = [
-        float(((latents - codec.quantizer.decode(torch.from_numpy(tokens.codes))).square().sum(1) * weights).sum())
+        float(((latents - codec.model.quantizer.decode(torch.from_numpy(tokens.codes))).square().sum(1) * weights).sum())
         for tokens in (nearest, chosen)
     ]
     assert 0.8 * left[0] < left[1] <= 1.001 * left[0]
@@ -119,12 +121,12 @@ def test_a_quality_takes_fewer_bits_than_that_number_of_codebooks_throughout(cod
 
 def test_the_target_is_that_of_the_file_as_it_is_written(codec: Codec) -> None:
     samples = voice(4.0, seed=2)
-    with SourceReader(samples, 16_000) as source:
-        blocks = codec.encode_blocks(source, 8, False, effort=0, target=2000.0, block_frames=4)
-        tokens = codec.describe(np.concatenate(list(blocks), axis=2), 16_000, len(samples))
+    with SourceReader(samples, None, 16_000) as source:
+        pieces = codec.encoded(source, EncodeOptions(effort=0, target=2000.0, packet_seconds=0.08))
+        tokens = AudioTokens.from_codes(np.concatenate(list(pieces), axis=2), codec)
     assert 8 * len(tokens.to_bytes(block_frames=4)) / 4 == pytest.approx(2000, rel=0.1)
-    with SourceReader(samples, 16_000) as source, pytest.raises(WavelexError, match="cannot be packed"):
-        codec.encode_blocks(source, 8, False, target=2000.0, coding="packed")
+    with SourceReader(samples, None, 16_000) as source, pytest.raises(WavelexError, match="cannot be packed"):
+        codec.encoded(source, EncodeOptions(target=2000.0, coding="packed"))
 
 
 def test_without_a_prior_there_is_no_variable_rate(tiny: Codec) -> None:
@@ -134,6 +136,6 @@ def test_without_a_prior_there_is_no_variable_rate(tiny: Codec) -> None:
 
 def test_what_the_prior_knows_nothing_of_costs_no_more_than_without_one(codec: Codec) -> None:
     codes = np.random.default_rng(0).integers(0, 1024, (1, 8, 450))
-    tokens = codec.describe(codes, 16_000, 450 * 320)
+    tokens = AudioTokens.from_codes(codes, codec)
     assert len(tokens.to_bytes("neural")) <= len(tokens.to_bytes("packed"))
-    assert np.array_equal(AudioTokens.from_bytes(tokens.to_bytes("neural")).codes, codes)
+    assert np.array_equal(AudioTokens.from_bytes(tokens.to_bytes("neural"), codec).codes, codes)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import wavelex
 from wavelex.audio.files import resample
 from wavelex.bench.run.sample import speak
-from wavelex.search.rate_distortion import NARROW, ThriftySearch
+from wavelex.search.rate_distortion import NARROW, PriceTables, RateDistortionSearch
 from wavelex.tokens.entropy.blocks import LANE_FRAMES
 from wavelex.tokens.entropy.priors.inputs import all_contexts, partial_sums, whole_vectors
 from wavelex.tokens.entropy.priors.network import PriorNetwork
@@ -22,7 +22,7 @@ from wavelex.tokens.entropy.priors.neural import NeuralPrior
 from wavelex.tokens.entropy.range_coder import TOTAL
 
 CODEC = make_codec()
-VECTORS = whole_vectors(torch.stack([CODEC.quantizer.code_vectors(book) for book in range(8)]).numpy())
+VECTORS = whole_vectors(torch.stack([CODEC.model.quantizer.code_vectors(book) for book in range(8)]).numpy())
 
 
 def make_prior() -> NeuralPrior:
@@ -35,17 +35,17 @@ def make_prior() -> NeuralPrior:
 
 
 PRIOR = make_prior()
-LATENTS = torch.cat([CODEC.latents(torch.from_numpy(voice(2.7, seed=s))[None, None]).detach() for s in (1, 2)])
+LATENTS = torch.cat([CODEC.model.latents(torch.from_numpy(voice(2.7, seed=s))[None, None]).detach() for s in (1, 2)])
 
 
-def search(codebooks: int = 8, widths: tuple[int, ...] = (4,), block_frames: int = 200) -> ThriftySearch:
-    return ThriftySearch(CODEC.quantizer, PRIOR, codebooks, widths, block_frames)
+def search(codebooks: int = 8, widths: tuple[int, ...] = (4,), block_frames: int = 200) -> RateDistortionSearch:
+    return RateDistortionSearch(CODEC.model.quantizer, PriceTables(CODEC.model.quantizer, PRIOR), codebooks, widths, block_frames)
 
 
-def costs(codes: torch.Tensor, past: torch.Tensor, chosen: ThriftySearch) -> np.ndarray:
+def costs(codes: torch.Tensor, past: torch.Tensor, chosen: RateDistortionSearch) -> np.ndarray:
     """Nats and weighted errors of codes (streams, codebooks, frames), added up by frame, from the prior that codes the files."""
     streams, books, frames = codes.shape
-    errors = (CODEC.quantizer.decode(codes) - LATENTS[:, :, :frames]).square().sum(1).numpy()
+    errors = (CODEC.model.quantizer.decode(codes) - LATENTS[:, :, :frames]).square().sum(1).numpy()
     found = chosen._tables.weights[books - 1] * errors
     for stream in range(streams):
         for begin in range(0, frames, LANE_FRAMES):
@@ -63,7 +63,7 @@ def costs(codes: torch.Tensor, past: torch.Tensor, chosen: ThriftySearch) -> np.
 
 @pytest.mark.parametrize("codebooks", [1, 3, 8])
 def test_no_frame_costs_more_than_with_the_nearest_codes_or_a_narrower_beam(codebooks: int) -> None:
-    nearest = CODEC.quantizer.encode(LATENTS, codebooks, NARROW)
+    nearest = CODEC.model.quantizer.encode(LATENTS, codebooks, NARROW)
     chosen = search(codebooks)
     plain, narrow, wide = (
         costs(codes, nearest, chosen) for codes in (nearest, chosen.choose(LATENTS), search(codebooks, (4, 8)).choose(LATENTS))
@@ -88,7 +88,7 @@ def test_where_the_latents_are_cut_makes_no_difference(cuts: list[int], codebook
 
 @pytest.mark.parametrize("block_frames", [3, 50, 75, 200])
 def test_the_past_is_that_of_the_blocks_in_which_the_codes_will_be_coded(block_frames: int) -> None:
-    codes = CODEC.quantizer.encode(LATENTS, 8, NARROW).numpy()
+    codes = CODEC.model.quantizer.encode(LATENTS, 8, NARROW).numpy()
     found = search(block_frames=block_frames)._contexts(codes)
     for begin in range(0, codes.shape[2], block_frames):
         block = codes[:, :, begin : begin + block_frames]
@@ -110,11 +110,11 @@ def test_a_file_of_speech_is_smaller_at_hardly_more_error(codebooks: int, share:
     codec = wavelex.load("speech-16k")
     spoken = speak()
     samples = resample(spoken.mono()[None], spoken.sample_rate, codec.sample_rate)[0]
-    latents = codec.latents(torch.from_numpy(samples)[None, None]).detach()
-    nearest, thrifty = (codec.encode(samples, codebooks=codebooks, effort=effort) for effort in (1, 2))
-    errors = [float((codec.quantizer.decode(torch.from_numpy(t.codes)) - latents).square().sum()) for t in (nearest, thrifty)]
-    assert len(thrifty.to_bytes()) < share * len(nearest.to_bytes())
+    latents = codec.model.latents(torch.from_numpy(samples)[None, None]).detach()
+    nearest, cheaper = (codec.encode(samples, codebooks=codebooks, effort=effort) for effort in (1, 2))
+    errors = [float((codec.model.quantizer.decode(torch.from_numpy(t.codes)) - latents).square().sum()) for t in (nearest, cheaper)]
+    assert len(cheaper.to_bytes()) < share * len(nearest.to_bytes())
     assert errors[1] < 1.1 * errors[0]
     stream = codec.stream_encoder(codebooks)
     pieces = [stream.push(samples[i : i + 5000]) for i in range(0, len(samples), 5000)]
-    assert np.array_equal(np.concatenate([*pieces, stream.flush()], axis=2), thrifty.codes)
+    assert np.array_equal(np.concatenate([*pieces, stream.flush()], axis=2), cheaper.codes)

@@ -36,7 +36,7 @@ def test_codes_that_follow_from_the_past_are_learned() -> None:
 def test_the_command_fits_both_priors_and_goes_on_from_one(tmp_path: Path) -> None:
     made = make_codec(seed=1)
     weights = tmp_path / "mine.safetensors"
-    save_codec(weights, made, "mine")
+    save_codec(weights, made.model, "mine")
     (tmp_path / "data").mkdir()
     for seed in range(3):
         Audio(voice(60.0, seed=seed)[None], 16_000).save(tmp_path / "data" / f"{seed}.wav")

@@ -7,14 +7,14 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import soundfile
 import soxr
 
-from wavelex.errors import WavelexError
-from wavelex.files import is_pipe, open_to_read, replacing, shown
+from wavelex.errors import WavelexError, printable
+from wavelex.files import is_pipe, open_to_read, replacing
 
 EXTENSIONS = frozenset({".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif", ".au", ".w64", ".caf"})
 WRITTEN: dict[str, tuple[str, str | None]] = {
@@ -92,7 +92,7 @@ class AudioReader:
     def __init__(self, source: str | os.PathLike[str] | BinaryIO) -> None:
         target: object = source
         if isinstance(source, (str, os.PathLike)):
-            self.name = shown(source)
+            self.name = printable(source)
             opened = open_to_read(source, "an audio file")
             if not opened.read(1):
                 raise WavelexError(f"{self.name}: the file is empty (0 bytes); record or copy it again")
@@ -102,8 +102,7 @@ class AudioReader:
                 target = opened
             else:
                 opened.close()
-                # As bytes, since soundfile would refuse to encode a name that is not UTF-8.
-                target = os.fsencode(source)
+                target = _as_named(source)
         elif hasattr(source, "read"):
             self.name = "standard input"
         else:
@@ -113,6 +112,8 @@ class AudioReader:
         except (soundfile.LibsndfileError, RuntimeError, OSError, TypeError, ValueError) as error:
             raise WavelexError(f"{self.name}: not an audio file that can be read (wav, flac, ogg, opus, mp3); convert it first") from error
         self.sample_rate, self.channels = int(self._file.samplerate), int(self._file.channels)
+        self.length = max(0, int(self._file.frames))
+        """Samples a channel, as far as the file says."""
         wrong = ""
         if self.channels > MOST_CHANNELS:
             wrong = f"has {self.channels} channels; mix it down to {MOST_CHANNELS} or fewer"
@@ -136,6 +137,8 @@ class AudioReader:
             if not len(block):
                 return
             check_finite(block, self.name)
+            if (loudest := _peak(block)) > LOUDEST:
+                raise WavelexError(f"{self.name}: holds samples up to {loudest:g}, where full scale is 1; export it again in [-1, 1]")
             position += len(block)
             yield block.T
 
@@ -146,33 +149,55 @@ class AudioReader:
         self._file.close()
 
 
+def raw_pcm(source: BinaryIO, sample_rate: int) -> Audio:
+    """Bare 16-bit little-endian mono samples without a header. Raises WavelexError for half a sample."""
+    data = source.read()
+    if len(data) % 2:
+        raise WavelexError(f"standard input: {len(data)} bytes are not whole 16-bit samples; send little-endian 16-bit mono")
+    return Audio(np.frombuffer(data, "<i2").astype(np.float32)[None] / 32768, sample_rate)
+
+
+def _as_named(source: Any) -> Any:
+    """A path as the system spells it, whatever its letters; soundfile itself takes UTF-8 alone. Windows has no other names."""
+    return os.fsencode(source) if isinstance(source, (str, os.PathLike)) and os.name == "posix" else source
+
+
 def check_finite(samples: np.ndarray, name: str) -> None:
     """Raises WavelexError if any sample is NaN or infinite."""
     if not np.isfinite(samples).all():
         raise WavelexError(f"{name}: holds samples that are NaN or infinite; repair or re-export the recording")
 
 
-def as_samples(array: np.ndarray) -> np.ndarray:
-    """(T,) or (channels, T) of floats, or of int16, as float32 (channels, T).
+def _peak(samples: np.ndarray) -> float:
+    return float(np.abs(samples).max(initial=0.0))
+
+
+def as_samples(array: Any, most_channels: int = MOST_CHANNELS) -> np.ndarray:
+    """(T,) or (channels, T) of floats or of int16, array or tensor on any device, as float32 (channels, T).
 
     Raises WavelexError for other shapes and types and for values that are not finite or far beyond full scale.
     """
+    array = array.detach().cpu().float().numpy() if _is_float_tensor(array) else np.asarray(array)
     if array.ndim not in (1, 2):
         raise WavelexError(f"samples of shape {array.shape} are not (T,) or (channels, T)")
     if array.dtype == np.int16:
         array = array.astype(np.float32) / 32768
     elif not np.issubdtype(array.dtype, np.floating):
         raise WavelexError(f"samples of type {array.dtype}; give float in [-1, 1] or int16")
-    array = np.atleast_2d(array.astype(np.float32))
-    if array.shape[0] == 0:
+    samples: np.ndarray = np.atleast_2d(array.astype(np.float32))
+    if samples.shape[0] == 0:
         raise WavelexError("samples have no channels; give (T,) or (channels, T)")
-    if array.shape[0] > MOST_CHANNELS:
-        raise WavelexError(f"samples of shape {array.shape} would be {array.shape[0]} channels; give (channels, T), not (T, channels)")
-    check_finite(array, "samples")
-    loudest = float(np.abs(array).max(initial=0.0))
-    if loudest > LOUDEST:
+    if samples.shape[0] > most_channels:
+        raise WavelexError(f"samples of shape {samples.shape} would be {samples.shape[0]} channels; give (channels, T), not (T, channels)")
+    check_finite(samples, "samples")
+    if (loudest := _peak(samples)) > LOUDEST:
         raise WavelexError(f"samples up to {loudest:g}: give floats in [-1, 1] or int16")
-    return array
+    return samples
+
+
+def _is_float_tensor(array: Any) -> bool:
+    # Told by what it can do, since this module does without torch.
+    return hasattr(array, "detach") and bool(array.is_floating_point())
 
 
 def write_audio(path: str | os.PathLike[str], audio: Audio) -> None:
@@ -190,15 +215,15 @@ class AudioWriter:
 
     def __init__(self, path: str | os.PathLike[str] | BinaryIO, sample_rate: int, channels: int, expected: int | None) -> None:
         self._replacing = None if hasattr(path, "write") else replacing(Path(path))  # type: ignore[arg-type]
-        self._name = "standard output" if self._replacing is None else shown(path)  # type: ignore[arg-type]
-        target = path if self._replacing is None else os.fsencode(self._replacing.__enter__())
+        self._name = "standard output" if self._replacing is None else printable(path)  # type: ignore[arg-type]
+        target = path if self._replacing is None else self._replacing.__enter__()
         ending = "" if self._replacing is None else Path(path).suffix.lower().lstrip(".")  # type: ignore[arg-type]
         self._kind = "audio"
         self._room = 0
         try:
             self._kind, subtype = file_format(ending, None if expected is None else 2 * channels * expected)
             self._room = LIMIT // (2 * channels) if self._kind in COUNTED_IN_32_BITS else sys.maxsize
-            self._file = soundfile.SoundFile(target, "w", sample_rate, channels, subtype=subtype, format=self._kind)
+            self._file = soundfile.SoundFile(_as_named(target), "w", sample_rate, channels, subtype=subtype, format=self._kind)
         except WavelexError as error:
             self._abandon()
             raise WavelexError(f"{self._name}: {error}") from error
@@ -242,7 +267,7 @@ def file_format(ending: str, size: int | None) -> tuple[str, str | None]:
     if ending in ("", "wav"):
         return ("RF64" if size is None or size > LIMIT else "WAV"), "PCM_16"
     if ending not in WRITTEN:
-        raise WavelexError(f"unknown audio format {shown(ending)!r}; end the name in .wav or .{', .'.join(WRITTEN)}")
+        raise WavelexError(f"unknown audio format {printable(ending)!r}; end the name in .wav or .{', .'.join(WRITTEN)}")
     kind, subtype = WRITTEN[ending]
     if kind in COUNTED_IN_32_BITS and (size or 0) > LIMIT:
         raise WavelexError(f"{size} bytes of samples are more than {kind} can hold; end the name in .wav, .w64, .caf or .flac")

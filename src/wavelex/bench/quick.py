@@ -41,4 +41,5 @@ def there_and_back(codec: Codec, audio: Audio, codebooks: int, effort: int = DEF
             scores[name] = measure(mono.mono(), decoded.mono())
         except WavelexError as error:
             refusals.append(str(error))
-    return Quick(decoded, tokens.bitrate / 1000, mono.seconds / elapsed, scores.get("pesq"), scores.get("stoi"), "; ".join(refusals))
+    kbps = 8e-3 * len(tokens.to_bytes()) / max(tokens.seconds, 1e-9)
+    return Quick(decoded, kbps, mono.seconds / elapsed, scores.get("pesq"), scores.get("stoi"), "; ".join(refusals))

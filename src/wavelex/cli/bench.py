@@ -15,8 +15,8 @@ from rich.table import Table
 from wavelex.audio.recordings import list_recordings
 from wavelex.bench.run.gate import Verdict
 from wavelex.bench.run.results import Results
-from wavelex.cli.common import parse_target
 from wavelex.codec.hub import DEFAULT_MODEL
+from wavelex.codec.options import parse_target
 from wavelex.errors import WavelexError
 from wavelex.search.effort import DEFAULT_EFFORT
 

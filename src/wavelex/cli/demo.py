@@ -15,7 +15,8 @@ from wavelex.audio.files import read_audio, resample
 from wavelex.bench.pictures import compare
 from wavelex.bench.quick import there_and_back
 from wavelex.bench.run.sample import speak
-from wavelex.cli.common import Model, need_samples
+from wavelex.cli.common import Model
+from wavelex.cli.jobs import need_samples
 from wavelex.codec.hub import DEFAULT_MODEL, load
 from wavelex.errors import WavelexError
 

@@ -2,43 +2,27 @@
 
 from __future__ import annotations
 
-import sys
-import tempfile
 import time
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO
 
 import numpy as np
 import typer
 
-from wavelex.cli.common import (
-    STANDARD_STREAM,
-    BitrateText,
-    Codebooks,
-    Effort,
-    Job,
-    Json,
-    Model,
-    Out,
-    TargetText,
-    need_samples,
-    parse_bitrate,
-    parse_target,
-    plan,
-    run_jobs,
-)
+from wavelex.audio.files import Audio, raw_pcm
+from wavelex.cli.common import BitrateText, Codebooks, Effort, Force, Json, Model, Out, Processes, SkipExisting, TargetText
+from wavelex.cli.jobs import Advance, Job, as_folder, need_samples, plan, run_jobs
+from wavelex.cli.standard_streams import output, standard_input
 from wavelex.codec.codec import Codec
 from wavelex.codec.hub import DEFAULT_MODEL, load
-from wavelex.codec.long_signals import EncodedBlocks, SourceReader
-from wavelex.errors import WavelexError
-from wavelex.files import replacing, spooled
+from wavelex.codec.long_signals import EncodedSignal, SourceReader
+from wavelex.codec.options import EncodeOptions
+from wavelex.errors import printable
 from wavelex.search.effort import DEFAULT_EFFORT
-from wavelex.search.target import Target
-from wavelex.tokens.entropy.blocks import COUNT_GROUP
 from wavelex.tokens.format.container import Writer
-from wavelex.tokens.format.header import BLOCK_FRAMES, Header
-from wavelex.tokens.tokens import choose_coding
+from wavelex.tokens.tokens import AudioTokens
 
 
 def encode(
@@ -51,93 +35,81 @@ def encode(
     target: TargetText = None,
     per_channel: Annotated[bool, typer.Option(help="Code every channel on its own instead of their mix.")] = False,
     coding: Annotated[
-        str | None, typer.Option(help="How codes become bits: neural, context or packed; the smallest there is, unless given.")
+        str | None,
+        typer.Option(help="How codes become bits: neural (smallest), context, or packed (read and written at once); the first there is."),
     ] = None,
     packet: Annotated[int | None, typer.Option(min=1, help="Milliseconds a packet, each decodable alone, for links with losses.")] = None,
+    raw_rate: Annotated[
+        int | None, typer.Option(min=1000, max=768_000, help="Standard input is bare 16-bit little-endian mono samples at this rate.")
+    ] = None,
+    force: Force = False,
+    skip_existing: SkipExisting = False,
+    processes: Processes = 1,
     as_json: Json = False,
 ) -> None:
     """Encode speech to tokens in .wlx files."""
-    jobs = plan(inputs, out, ".wlx")
-    codec = load(model)
-    count = codec.choose_codebooks(codebooks, parse_bitrate(bitrate))
-    choose_coding(codec.weights_hash, coding)
-    frames = BLOCK_FRAMES if packet is None else max(1, round(packet / 1000 * codec.frame_rate))
-    if frames > BLOCK_FRAMES:
-        raise WavelexError(f"--packet {packet}: give at most {1000 * BLOCK_FRAMES / codec.frame_rate:.0f} milliseconds")
-    if target and frames % COUNT_GROUP:
-        frames += COUNT_GROUP - frames % COUNT_GROUP
-    options = Options(count, effort, parse_target(target), per_channel, coding, frames)
-    run_jobs(jobs, lambda job: encode_file(codec, job, options), _tell, as_json)
+    options = EncodeOptions(codebooks, bitrate, per_channel, effort, target, coding, packet / 1000 if packet else None)
+    jobs = plan(inputs, as_folder(out), ".wlx", overwrite=force, skip_existing=skip_existing)
+    work = EncodeWork(model, options, raw_rate)
+    work.check()
+    run_jobs(jobs, work, _tell, as_json, processes)
+
+
+@cache
+def _codec(model: str) -> Codec:
+    return load(model)
 
 
 @dataclass(frozen=True)
-class Options:
-    """How files are encoded."""
+class EncodeWork:
+    """Encodes one file piece by piece, in memory that does not grow with its length."""
 
-    codebooks: int
-    effort: int
-    target: Target | None
-    per_channel: bool
-    coding: str | None
-    block_frames: int
+    model: str
+    options: EncodeOptions
+    raw_rate: int | None
 
+    def check(self) -> None:
+        """Raises WavelexError for options that the model does not serve, before any file is opened."""
+        codec = _codec(self.model)
+        codec.choose_codebooks(self.options.codebooks, self.options.bitrate)
+        codec.priors.for_coding(codec.weights_hash, self.options.coding)
+        codec.block_frames(self.options)
 
-def encode_file(codec: Codec, job: Job, options: Options) -> dict[str, Any]:
-    """Encode one file block by block, in memory that does not grow with its length."""
-    begun = time.perf_counter()
-    source: Path | BinaryIO = standard_input() if str(job.source) == STANDARD_STREAM else job.source
-    with SourceReader(source, codec.sample_rate) as opened:
-        if str(job.target) == STANDARD_STREAM:
-            with tempfile.TemporaryFile() as buffer:
-                encoding = _write(codec, opened, buffer, options)
-                size = buffer.tell()
-                buffer.seek(0)
-                while chunk := buffer.read(1 << 20):
-                    sys.stdout.buffer.write(chunk)
-                sys.stdout.buffer.flush()
-        else:
-            with replacing(job.target) as temporary, temporary.open("w+b") as target:
-                encoding = _write(codec, opened, target, options)
-                size = target.tell()
-    seconds = encoding.length / opened.sample_rate
-    return {
-        "file": str(job.source),
-        "tokens": str(job.target),
-        "seconds": seconds,
-        "codebooks": options.codebooks,
-        "streams": encoding.session.streams,
-        "bytes": size,
-        "bits_per_second": 8 * size / seconds if seconds else 0.0,
-        "times_real_time": seconds / (time.perf_counter() - begun),
-    }
+    def __call__(self, job: Job, advance: Advance) -> dict[str, Any]:
+        begun = time.perf_counter()
+        codec = _codec(self.model)
+        with SourceReader(self._source(job), None, codec.sample_rate) as opened, output(job.target, job.writes_standard_output) as target:
+            encoding = codec.encoded(opened, self.options)
+            self._write(codec, encoding, target, job, advance)
+            size = target.tell()
+        seconds = encoding.length / opened.sample_rate
+        return {
+            "file": job.name,
+            "tokens": printable(job.target),
+            "seconds": seconds,
+            "codebooks": codec.choose_codebooks(self.options.codebooks, self.options.bitrate),
+            "streams": encoding.encoder.streams,
+            "bytes": size,
+            "bits_per_second": 8 * size / seconds if seconds else 0.0,
+            "times_real_time": seconds / (time.perf_counter() - begun),
+        }
 
+    def _source(self, job: Job) -> Path | BinaryIO | Audio:
+        if not job.reads_standard_input:
+            return job.source
+        return raw_pcm(standard_input(), self.raw_rate) if self.raw_rate else standard_input()
 
-def standard_input() -> BinaryIO:
-    """What is piped in, as a file that can be sought in. Raises WavelexError when it is closed."""
-    stream: BinaryIO | None = getattr(sys.stdin, "buffer", None)
-    if stream is None:
-        raise WavelexError("standard input is closed; pipe something into it")
-    return spooled(stream)
-
-
-def _write(codec: Codec, source: SourceReader, target: BinaryIO, options: Options) -> EncodedBlocks:
-    encoding = codec.encode_blocks(
-        source, options.codebooks, options.per_channel, options.effort, options.target, options.coding, options.block_frames
-    )
-    writer: Writer | None = None
-    for codes in encoding:
-        writer = writer or Writer(target, _header(codec, codes, source.sample_rate, options), source.name)
-        writer.write(codes)
-    assert writer is not None, "an encoding always ends with what its flush gives"
-    need_samples(source.name, encoding.length)
-    writer.close(encoding.length)
-    return encoding
-
-
-def _header(codec: Codec, codes: np.ndarray, source_rate: int, options: Options) -> Header:
-    header = codec.describe(codes, source_rate, 0).header(options.coding, options.block_frames)
-    # The first codes do not tell whether later frames will have fewer codebooks.
-    return replace(header, variable=options.target is not None)
+    def _write(self, codec: Codec, encoding: EncodedSignal, target: BinaryIO, job: Job, advance: Advance) -> None:
+        nothing = np.zeros((encoding.encoder.streams, codec.choose_codebooks(self.options.codebooks, self.options.bitrate), 0), np.int64)
+        described = AudioTokens.from_codes(nothing, codec, encoding.source.sample_rate)
+        header = described.header(self.options.coding, codec.block_frames(self.options))
+        # No codes are known yet that could tell whether frames will have fewer codebooks.
+        writer = Writer(target, replace(header, variable=self.options.goal is not None), job.name, codec.priors)
+        for codes in encoding:
+            writer.write(codes)
+            advance(encoding.share)
+        need_samples(job.name, encoding.length)
+        writer.close(encoding.length)
 
 
 def _tell(result: dict[str, Any]) -> str:

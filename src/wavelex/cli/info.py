@@ -8,9 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-from wavelex.cli.common import Json, MaxFrames, is_file
+from wavelex.cli.common import Json, MaxFrames
+from wavelex.cli.jobs import is_file
 from wavelex.codec.hub import DEFAULT_MODEL, load
-from wavelex.errors import WavelexError
+from wavelex.errors import WavelexError, printable
 from wavelex.files import open_to_read
 from wavelex.tokens.format.container import Reader
 from wavelex.tokens.format.header import MAGIC
@@ -37,14 +38,14 @@ def info(
 def describe_file(path: Path, max_frames: int | None = None) -> dict[str, Any]:
     """The header in words and the state of every block."""
     with open_to_read(path, "a .wlx file") as source:
-        reader = Reader(source, str(path), max_frames)
+        reader = Reader(source, printable(path), max_frames=max_frames)
         damaged = _told([reader.describe(damage) for damage in reader.check()])
         damaged += filter(None, [reader.ending()])
     header = reader.header
     seconds = header.length / header.source_rate
     size = path.stat().st_size
     return {
-        "file": str(path),
+        "file": printable(path),
         "model": header.model,
         "weights": header.weights_hash,
         "seconds": seconds,
@@ -74,18 +75,19 @@ def describe_model(name: str) -> dict[str, Any]:
     if Path(name).suffix in {".wav", ".flac", ".mp3", ".ogg", ".opus"} and Path(name).exists():
         raise WavelexError(f"{name}: is a recording; info describes .wlx files and models")
     codec = load(name)
+    model = codec.model
     return {
         "model": codec.name,
         "weights": codec.weights_hash,
-        "design": codec.design,
-        "arguments": codec.arguments,
-        "parameters": sum(p.numel() for p in codec.parameters())
-        + sum(counts.numel() * codec.encoder.dim for counts in codec.quantizer.usage()),
+        "design": model.design,
+        "arguments": model.arguments,
+        "parameters": sum(p.numel() for p in model.parameters())
+        + sum(counts.numel() * model.encoder.dim for counts in model.quantizer.usage()),
         "sample_rate": codec.sample_rate,
         "frame_rate": codec.frame_rate,
-        "codebook_sizes": codec.quantizer.codebook_sizes,
+        "codebook_sizes": codec.codebook_sizes,
         "bits_per_second": [codec.bitrate(n) for n in range(1, codec.codebooks + 1)],
-        "lookahead_ms": 1000 * codec.lookahead / codec.sample_rate,
+        "lookahead_ms": 1000 * model.lookahead / codec.sample_rate,
         "latency_ms": 1000 * codec.latency,
         "notes": codec.notes,
     }

@@ -45,10 +45,10 @@ def prior(
         torch.set_num_threads(threads)
     codec = load_codec(weights)
     vectors = _vectors(codec, weights)
-    begun = load_prior(init)[2] if init else None
+    begun = load_prior(init).prior if init else None
     if begun is not None and not isinstance(begun, NeuralPrior):
         raise WavelexError(f"{init}: is a {begun.kind} prior; --init takes a neural one")
-    if begun is not None and (begun.sizes, begun.dim) != (tuple(codec.quantizer.codebook_sizes), vectors.shape[2]):
+    if begun is not None and (begun.sizes, begun.dim) != (tuple(codec.codebook_sizes), vectors.shape[2]):
         raise WavelexError(f"{init}: is for {list(begun.sizes)} codes of {begun.dim} numbers, which {weights} has not; leave --init away")
     # Wider layers could have sums that float32 does not hold exactly.
     if hidden > MOST_HIDDEN:
@@ -63,7 +63,7 @@ def prior(
         line = bar.add_task("reading recordings", total=len(paths))
         audio = PackedAudio(paths, codec.sample_rate, cache, lambda done: bar.update(line, completed=done))
         line = bar.add_task("encoding", total=None)
-        codes = collect_codes(codec, audio, turns, effort, lambda done, total: bar.update(line, completed=done, total=total))
+        codes = collect_codes(codec.model, audio, turns, effort, lambda done, total: bar.update(line, completed=done, total=total))
         counted = ContextPrior.counted(codes.transpose(1, 0, 2).astype(np.int64), classes_of(torch.from_numpy(vectors)))
         _save(console, weights, codec, counted)
         settings = replace(PriorSettings(), steps=steps, hidden=hidden, learning_rate=learning_rate)
@@ -82,10 +82,10 @@ def prior(
 
 
 def _vectors(codec: Codec, weights: Path) -> np.ndarray:
-    sizes = codec.quantizer.codebook_sizes
+    sizes = codec.codebook_sizes
     if len(set(sizes)) != 1:
         raise WavelexError(f"{weights}: has codebooks of different sizes, {sizes}; priors are for codebooks of one size")
-    found: np.ndarray = torch.stack([codec.quantizer.code_vectors(book) for book in range(len(sizes))]).numpy()
+    found: np.ndarray = torch.stack([codec.model.quantizer.code_vectors(book) for book in range(len(sizes))]).numpy()
     return found
 
 

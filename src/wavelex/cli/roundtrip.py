@@ -8,26 +8,13 @@ from typing import Annotated, Any
 import typer
 
 from wavelex.audio.files import find_audio
-from wavelex.cli.common import (
-    BitrateText,
-    Codebooks,
-    Effort,
-    Job,
-    Json,
-    Model,
-    Out,
-    TargetText,
-    need_samples,
-    parse_bitrate,
-    parse_target,
-    plan,
-    run_jobs,
-)
+from wavelex.cli.common import BitrateText, Codebooks, Effort, Force, Json, Model, Out, SkipExisting, TargetText
+from wavelex.cli.jobs import Advance, Job, as_folder, need_samples, plan, run_jobs
 from wavelex.codec.codec import Codec
 from wavelex.codec.hub import DEFAULT_MODEL, load
-from wavelex.errors import WavelexError
+from wavelex.codec.options import EncodeOptions
+from wavelex.errors import WavelexError, printable
 from wavelex.search.effort import DEFAULT_EFFORT
-from wavelex.search.target import Target
 
 ENDING = ".decoded.wav"
 
@@ -40,29 +27,36 @@ def roundtrip(
     bitrate: BitrateText = None,
     effort: Effort = DEFAULT_EFFORT,
     target: TargetText = None,
+    force: Force = False,
+    skip_existing: SkipExisting = False,
     as_json: Json = False,
 ) -> None:
     """Encode and decode; write the decoded WAV (NAME.decoded.wav) and print rate, speed, PESQ and STOI."""
     if any(str(path) == "-" for path in inputs):
         raise WavelexError("roundtrip needs files; use encode and decode for standard input")
-    jobs = plan(inputs, out, ENDING, lambda folder: [path for path in find_audio(folder) if not path.name.endswith(ENDING)])
+    options = EncodeOptions(codebooks, bitrate, effort=effort, target=target)
+    jobs = plan(inputs, as_folder(out), ENDING, _recordings, overwrite=force, skip_existing=skip_existing)
     codec = load(model)
-    count = codec.choose_codebooks(codebooks, parse_bitrate(bitrate))
-    aim = parse_target(target)
-    run_jobs(jobs, lambda job: _roundtrip(codec, job, count, effort, aim), _tell, as_json)
+    count = codec.choose_codebooks(options.codebooks, options.bitrate)
+    run_jobs(jobs, lambda job, advance: _roundtrip(codec, job, advance, count, options), _tell, as_json)
 
 
-def _roundtrip(codec: Codec, job: Job, codebooks: int, effort: int, target: Target | None) -> dict[str, Any]:
+def _recordings(folder: Path) -> list[Path]:
+    return [path for path in find_audio(folder) if not path.name.endswith(ENDING)]
+
+
+def _roundtrip(codec: Codec, job: Job, advance: Advance, codebooks: int, options: EncodeOptions) -> dict[str, Any]:
     from wavelex.audio.files import read_audio
     from wavelex.bench.quick import there_and_back
 
     audio = read_audio(job.source)
-    need_samples(str(job.source), len(audio))
-    found = there_and_back(codec, audio, codebooks, effort, target)
+    need_samples(job.name, len(audio))
+    found = there_and_back(codec, audio, codebooks, options.effort, options.goal)
     found.decoded.save(job.target)
+    advance(1.0)
     return {
-        "file": str(job.source),
-        "audio": str(job.target),
+        "file": job.name,
+        "audio": printable(job.target),
         "seconds": found.decoded.seconds,
         "codebooks": codebooks,
         "bits_per_second": 1000 * found.kbps,

@@ -68,7 +68,7 @@ def train(
     settings = replace(settings, **{k: v for k, v in given.items() if v is not None})
     started = load_codec(init) if init else None
     torch.manual_seed(settings.seed)
-    codec = build(started.design, started.arguments) if started else build(design, _arguments(arguments))
+    codec = build(started.model.design, started.model.arguments) if started else build(design, _arguments(arguments))
     paths = [recording.path for recording in list_recordings(data)]
     try:
         (out / "cache").mkdir(parents=True, exist_ok=True)
@@ -90,7 +90,7 @@ def train(
     elif (out / STATE).exists():
         raise WavelexError(f"{out}: holds a run already; continue it with --resume or choose another --out")
     elif started:
-        continue_from_weights(started, trainer, settings.autoencoder_steps if init_step is None else init_step)
+        continue_from_weights(started.model, trainer, settings.autoencoder_steps if init_step is None else init_step)
     parameters = sum(p.numel() for p in codec.parameters())
     console.print(f"{design}: {parameters / 1e6:.2f} M parameters, {audio.hours:.2f} h of recordings, {settings.steps} steps")
     if not Run(trainer, clips, out, console).train():

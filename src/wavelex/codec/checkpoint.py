@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from torch import Tensor
 
 from wavelex.codec.codec import Codec
+from wavelex.codec.model import CodecModel
 from wavelex.designs import build
 from wavelex.errors import WavelexError
 from wavelex.files import replacing
-from wavelex.tokens.entropy.priors.store import register_beside
+from wavelex.tokens.entropy.priors.store import Priors, priors_beside
 
 FORMAT = "wavelex-codec-1"
 
 
-def save_codec(path: Path, codec: Codec, name: str, notes: Mapping[str, object] | None = None, half: bool = True) -> None:
+def save_codec(path: Path, model: CodecModel, name: str, notes: Mapping[str, object] | None = None, half: bool = True) -> None:
     """Write weights and codebooks (float16 where it holds them, unless `half` is off) with design, arguments and notes in the header."""
     tensors = {}
-    for key, tensor in codec.state_dict().items():
+    for key, tensor in model.state_dict().items():
         keep = tensor.detach().cpu().contiguous()
         small = keep.half() if half and keep.is_floating_point() else keep
         # The running sums of a codebook can exceed what float16 holds.
@@ -31,42 +33,70 @@ def save_codec(path: Path, codec: Codec, name: str, notes: Mapping[str, object] 
     header = {
         "format": FORMAT,
         "name": name,
-        "design": codec.design,
-        "arguments": json.dumps(codec.arguments, sort_keys=True),
+        "design": model.design,
+        "arguments": json.dumps(model.arguments, sort_keys=True),
         "notes": json.dumps(dict(notes or {}), sort_keys=True),
     }
     with replacing(path) as temporary:
         save_file(tensors, temporary, metadata=header)
 
 
-def load_codec(path: Path) -> Codec:
-    """Rebuild a codec from its weights, in eval mode and float32.
+def load_codec(path: Path, priors: Priors | None = None) -> Codec:
+    """Rebuild a codec from its weights, in eval mode and float32, with `priors`: those that lie beside it unless given.
 
-    Raises WavelexError when the file is missing, damaged, of another kind or version, or names an unknown design.
+    Raises WavelexError when the file is missing, damaged, of another kind or version, or names an unknown design, and for weights that
+    do not fit the design or are not finite.
     """
     header, tensors = read_tensors(path)
+    name, design, arguments, notes = _described(path, header)
+    # Without memory at first, so that a header cannot ask for more than the file holds.
+    try:
+        with torch.device("meta"):
+            expected = build(design, arguments).state_dict()
+    except WavelexError as error:
+        raise WavelexError(f"{path}: {error}") from error
+    if problem := _misfit(expected, tensors):
+        raise WavelexError(f"{path}: the weights do not fit design {design} with {_short(arguments)} ({problem}); export them again")
+    model = build(design, arguments)
+    model.load_state_dict({key: t.float() if t.is_floating_point() else t for key, t in tensors.items()})
+    return Codec(model, name, priors_beside(path) if priors is None else priors, notes)
+
+
+def _described(path: Path, header: Mapping[str, str]) -> tuple[str, str, dict[str, Any], dict[str, Any]]:
+    """Name, design, arguments and notes of a checkpoint's header."""
     if header.get("format") != FORMAT:
         raise WavelexError(f"{path}: not a codec checkpoint of this version ({header.get('format', 'no format given')}); expected {FORMAT}")
     try:
         arguments, notes = json.loads(header["arguments"]), json.loads(header["notes"])
-        design, name = header["design"], header["name"]
-    except (KeyError, ValueError) as error:
+        name, design = header["name"], header["design"]
+    except (KeyError, ValueError, RecursionError) as error:
         raise WavelexError(f"{path}: its header is incomplete ({error}); export the checkpoint again") from error
-    try:
-        codec = build(design, arguments)
-    except WavelexError as error:
-        raise WavelexError(f"{path}: {error}") from error
-    try:
-        codec.load_state_dict({key: t.float() if t.is_floating_point() else t for key, t in tensors.items()})
-    except RuntimeError as error:
-        raise WavelexError(f"{path}: the weights do not fit design {design} with {arguments}; export them again") from error
-    codec.name, codec.notes = name, notes
-    codec.weights_hash = weights_hash(tensors)
-    register_beside(path, codec.weights_hash)
-    return codec.eval()
+    if not isinstance(arguments, dict) or not isinstance(notes, dict):
+        raise WavelexError(f"{path}: its header is damaged (arguments and notes must be JSON objects); export the checkpoint again")
+    if not name.isprintable():
+        raise WavelexError(f"{path}: its header is damaged (a name that cannot be printed); export the checkpoint again")
+    return name, design, arguments, notes
 
 
-def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
+def _misfit(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> str | None:
+    """What is wrong with the tensors of a file, if anything is."""
+    for key in sorted({*expected, *found}):
+        if key not in expected or key not in found:
+            return f"{key} is {'not expected' if key in found else 'missing'}"
+        mine, theirs = expected[key], found[key]
+        if mine.shape != theirs.shape or mine.is_floating_point() != theirs.is_floating_point():
+            return f"{key} is {tuple(theirs.shape)} {theirs.dtype}, expected {tuple(mine.shape)} {mine.dtype}"
+        if theirs.is_floating_point() and not torch.isfinite(theirs).all():
+            return f"{key} holds values that are NaN or infinite"
+    return None
+
+
+def _short(arguments: Mapping[str, Any]) -> str:
+    told = json.dumps(dict(arguments))
+    return told if len(told) <= 200 else f"{told[:200]}..."
+
+
+def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     """Header and tensors of a safetensors file. Raises WavelexError when it is missing or damaged."""
     if not path.is_file():
         raise WavelexError(f"{path}: no such checkpoint")
@@ -75,13 +105,3 @@ def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
             return dict(opened.metadata() or {}), {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise WavelexError(f"{path}: not a safetensors checkpoint, or damaged; copy it again") from error
-
-
-def weights_hash(tensors: Mapping[str, torch.Tensor]) -> str:
-    """First 16 hex digits of SHA-256 over names, shapes and values: the identity that a token file records."""
-    digest = hashlib.sha256()
-    for key in sorted(tensors):
-        value = tensors[key].contiguous()
-        digest.update(f"{key}{tuple(value.shape)}{value.dtype}".encode())
-        digest.update(value.numpy().tobytes())
-    return digest.hexdigest()[:16]

@@ -12,19 +12,21 @@ from wavelex.tokens.entropy.priors.base import Prior, PriorSession
 from wavelex.tokens.entropy.range_coder import TOTAL
 from wavelex.tokens.tokens import LOST
 
-KEPT, FADING = 8, 4
-"""Lost frames in a row at full level, and over how many more it falls to silence; chosen on held-out speech."""
+KEPT_SECONDS, FADING_SECONDS = 0.16, 0.08
+"""Of losses in a row at full level, and over how much more it falls to silence; chosen on held-out speech."""
 
 
 class Concealer:
     """Latents of a running token stream, its lost frames filled in from those before.
 
     A lost frame is predicted codebook by codebook as masked tokens are: the likeliest code becomes the context of the next,
-    and what sounds is the mean of all codes by their chances, which is nearer to the truth than any one of them.
+    and what sounds is the mean of all codes by their chances, which is nearer to the truth than any one of them. Where codes do not add
+    up (`Quantizer.additive`), the likeliest ones sound.
     """
 
-    def __init__(self, quantizer: Quantizer, prior: Prior, streams: int) -> None:
+    def __init__(self, quantizer: Quantizer, prior: Prior, streams: int, frame_rate: float) -> None:
         books = len(quantizer.codebook_sizes)
+        self._kept, self._fading = (max(1, round(seconds * frame_rate)) for seconds in (KEPT_SECONDS, FADING_SECONDS))
         self._quantizer, self._prior, self._streams, self._books = quantizer, prior, streams, books
         self._vectors: list[Tensor] = []
         self._session: PriorSession | None = None
@@ -47,7 +49,7 @@ class Concealer:
             self._run = np.where(lost[:, frame], self._run + 1, 0)
             # A recording that begins with losses has nothing to go on from.
             known = (self._history[:, 0] != LOST).any(axis=1)
-            level = np.where(known, np.clip(1 - (self._run - KEPT) / FADING, 0, 1), 0.0)
+            level = np.where(known, np.clip(1 - (self._run - self._kept) / self._fading, 0, 1), 0.0)
             gains[:, frame] = np.where(lost[:, frame, None], np.linspace(self._gain, level, hop_length, axis=1), 1)
             self._gain = np.where(lost[:, frame], level, 1.0)
             self._remember(imagined[:, :, None])
@@ -68,8 +70,7 @@ class Concealer:
         """The codes of a frame with the likeliest in the lost ones' place, whose `latents` (streams, dim) are filled in."""
         if self._session is None:
             self._session = self._prior.session(self._streams, self._books)
-            for past in np.moveaxis(self._history, 2, 0):
-                _hear(self._session, past)
+            self._session.heard(self._history)
         session = self._session
         found = np.full((self._streams, self._books), LOST)
         found[:, : codes.shape[1]] = codes
@@ -83,9 +84,13 @@ class Concealer:
             lane = np.array([stream])
             for book in range(int(counts[stream])):
                 shares = session.frequencies(book, lane)[0] / TOTAL
-                expected = expected + torch.from_numpy(shares).to(expected) @ self._vectors_of(book)
                 found[stream, book] = shares.argmax()
                 session.decoded(book, lane, found[stream : stream + 1, book])
+                if self._quantizer.additive:
+                    expected = expected + torch.from_numpy(shares).to(expected) @ self._vectors_of(book)
+            if not self._quantizer.additive:
+                likeliest = torch.from_numpy(found[stream, : int(counts[stream])])
+                expected = self._quantizer.decode(likeliest[None, :, None].to(latents.device))[0, :, 0] if len(likeliest) else expected
             latents[stream] = expected
         session.next_frame()
         return found
@@ -94,12 +99,3 @@ class Concealer:
         if not self._vectors:
             self._vectors = [self._quantizer.code_vectors(each) for each in range(self._books)]
         return self._vectors[book]
-
-
-def _hear(session: PriorSession, codes: np.ndarray) -> None:
-    """A frame of codes (streams, codebooks) that is known."""
-    for book in range(codes.shape[1]):
-        there = np.flatnonzero(codes[:, book] != LOST)
-        if len(there):
-            session.decoded(book, there, codes[there, book])
-    session.next_frame()

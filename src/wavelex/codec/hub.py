@@ -9,7 +9,7 @@ from pathlib import Path
 from wavelex.codec.checkpoint import load_codec
 from wavelex.codec.codec import Codec
 from wavelex.errors import WavelexError
-from wavelex.tokens.entropy.priors.store import ENDING
+from wavelex.tokens.entropy.priors.store import ENDING, shipped_priors
 
 DEFAULT_MODEL = "speech-16k"
 
@@ -27,7 +27,7 @@ def load(model: str | os.PathLike[str] = DEFAULT_MODEL) -> Codec:
     """
     shipped = shipped_models()
     if str(model) in shipped:
-        return load_codec(shipped[str(model)])
+        return load_codec(shipped[str(model)], shipped_priors(str(model)))
     path = Path(model)
     if path.is_dir():
         for name in ("best.safetensors", "latest.safetensors"):

@@ -1,46 +1,47 @@
-"""Long signals through a codec block by block, in memory that does not grow with their length."""
+"""Long signals through a codec piece by piece, in memory that does not grow with their length."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 import numpy as np
 from torch import Tensor
 
-from wavelex.audio.files import BLOCK_SECONDS, Audio, AudioReader, Resampler, as_samples
-from wavelex.codec.streams import StreamDecoder
+from wavelex.audio.files import BLOCK_SECONDS, Audio, AudioReader, as_samples
+from wavelex.codec.streams import StreamDecoder, StreamEncoder
+from wavelex.errors import WavelexError
 
 Source = str | os.PathLike[str] | BinaryIO | np.ndarray | Tensor | Audio
 
 
-class EncodingSession(Protocol):
-    """Samples in, codes out; see `StreamEncoder`."""
-
-    streams: int
-
-    def push(self, samples: np.ndarray) -> np.ndarray: ...
-
-    def flush(self) -> np.ndarray: ...
-
-
 class SourceReader:
-    """Any source as blocks of samples (channels, n). Context manager."""
+    """Any source as pieces of samples (channels, n). Context manager.
 
-    def __init__(self, source: Source, sample_rate: int) -> None:
+    `sample_rate` is that of an array or tensor, `otherwise` unless given. Raises WavelexError for a rate given for what has its own.
+    """
+
+    def __init__(self, source: Source, sample_rate: int | None, otherwise: int) -> None:
         self._file: AudioReader | None = None
         self._samples = np.zeros((1, 0), np.float32)
-        self.sample_rate = sample_rate
+        self.sample_rate = sample_rate or otherwise
         if isinstance(source, Audio):
             self._samples, self.sample_rate = as_samples(source.samples), source.sample_rate
         elif isinstance(source, (np.ndarray, Tensor)):
-            self._samples = as_samples(source.detach().cpu().numpy() if isinstance(source, Tensor) else source)
-        else:
+            self._samples = as_samples(source)
+        elif isinstance(source, (str, os.PathLike)) or hasattr(source, "read"):
             self._file = AudioReader(source)
             self.sample_rate = self._file.sample_rate
+        else:
+            raise WavelexError(f"a {type(source).__name__} is not a recording; give a path, an open file, Audio, an array or a tensor")
         self.name = self._file.name if self._file else "samples"
         self.channels = self._file.channels if self._file else self._samples.shape[0]
+        self.length = self._file.length if self._file else self._samples.shape[1]
+        """Samples a channel, as far as the source says; a file may hold fewer or more."""
+        if sample_rate not in (None, self.sample_rate):
+            self.__exit__()
+            raise WavelexError(f"{self.name}: has {self.sample_rate} Hz, not {sample_rate}; sample_rate is for samples that do not say")
 
     def blocks(self) -> Iterator[np.ndarray]:
         if self._file:
@@ -57,42 +58,39 @@ class SourceReader:
             self._file.__exit__(*error)
 
 
-class EncodedBlocks:
+class EncodedSignal:
     """Iterates over the codes (streams, codebooks, n) of a source, in memory that does not grow with its length."""
 
-    def __init__(self, source: SourceReader, session: EncodingSession, sample_rate: int, per_channel: bool) -> None:
-        self.source, self.session, self.sample_rate, self.per_channel = source, session, sample_rate, per_channel
+    def __init__(self, source: SourceReader, encoder: StreamEncoder, per_channel: bool) -> None:
+        self.source, self.encoder, self.per_channel = source, encoder, per_channel
         self.length = 0
         """Samples of the source so far; all of them once iterated."""
 
+    @property
+    def share(self) -> float:
+        """How much of the source has been encoded, from 0 to 1."""
+        return min(1.0, self.length / max(1, self.source.length))
+
     def __iter__(self) -> Iterator[np.ndarray]:
-        session = self.session
-        resampler = Resampler(self.source.sample_rate, self.sample_rate, session.streams)
         for block in self.source.blocks():
             self.length += block.shape[1]
-            yield session.push(resampler.push(block if self.per_channel else block.mean(axis=0, keepdims=True)))
-        yield session.push(resampler.push(np.zeros((session.streams, 0), np.float32), last=True))
-        yield session.flush()
+            yield self.encoder.push(block if self.per_channel else block.mean(axis=0, keepdims=True))
+        yield self.encoder.flush()
 
 
-class DecodedBlocks:
-    """Iterates over the samples (streams, n) at `rate` of pieces of codes at `sample_rate`: exactly `length` samples."""
+class DecodedSignal:
+    """Iterates over the samples (streams, n) of pieces of codes: exactly `length` samples."""
 
-    def __init__(self, pieces: Iterator[np.ndarray], session: StreamDecoder, sample_rate: int, rate: int, length: int) -> None:
-        self.pieces, self.session, self.sample_rate, self.rate, self.length = pieces, session, sample_rate, rate, length
+    def __init__(self, pieces: Iterator[np.ndarray], decoder: StreamDecoder, length: int) -> None:
+        self.pieces, self.decoder, self.length = pieces, decoder, length
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        session = self.session
-        resampler = Resampler(self.sample_rate, self.rate, session.streams)
         given = 0
         for piece in self.pieces:
-            ready = resampler.push(session.push(piece))[:, : self.length - given]
+            ready = self.decoder.push(piece)[:, : self.length - given]
             given += ready.shape[1]
             yield ready
-        rest = np.concatenate(
-            [resampler.push(session.flush()), resampler.push(np.zeros((session.streams, 0), np.float32), last=True)], axis=1
-        )
-        yield fit(rest, self.length - given)
+        yield fit(self.decoder.flush(), self.length - given)
 
 
 def fit(samples: np.ndarray, length: int) -> np.ndarray:

@@ -1,147 +1,147 @@
-"""Streaming sessions: one running signal each, over weights that any number of sessions share."""
+"""Streams: one running signal each, over weights that any number of streams share."""
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import numpy as np
 import torch
+from torch import Tensor
 
-from wavelex.audio.files import as_samples
+from wavelex.audio.files import MOST_CHANNELS, Resampler, as_samples
 from wavelex.codec.concealment import Concealer
-from wavelex.decoders.base import Decoder
-from wavelex.encoders.base import Encoder
+from wavelex.codec.model import CodecModel, stacked, unstacked
+from wavelex.decoders.base import Condition
 from wavelex.errors import WavelexError
-from wavelex.quantizers.base import Quantizer
+from wavelex.search.base import CodeSearch
 from wavelex.tokens.entropy.priors.base import Prior
-from wavelex.tokens.tokens import LOST, check_codes
-
-
-class CodeSearch(Protocol):
-    """Chooses the codes of running latents, those of every frame at once; see `wavelex.search`."""
-
-    codebooks: int
-
-    def begin(self) -> None: ...
-
-    def choose(self, latents: torch.Tensor, counts: torch.Tensor | None = None) -> torch.Tensor: ...
-
-
-class LatentStream:
-    """Samples in, latents out when ready; what encoding sessions share."""
-
-    def __init__(self, encoder: Encoder, streams: int) -> None:
-        self.streams, self._encoder = streams, encoder
-        self._like = next(encoder.parameters()).new_zeros(())
-        self._begin()
-
-    def _begin(self) -> None:
-        self._state = self._encoder.initial_state(self.streams, self._like)
-        self._samples = self._frames = 0
-
-    def push(self, samples: np.ndarray) -> tuple[np.ndarray, torch.Tensor]:
-        """Samples (n,) or (streams, n), float or int16 -> the same as float32 (streams, n), and latents (streams, dim, frames ready).
-
-        Raises WavelexError for another number of streams or samples that are not finite.
-        """
-        chunk = as_samples(samples)
-        if chunk.shape[0] != self.streams:
-            raise WavelexError(f"a chunk of {chunk.shape[0]} streams for a session of {self.streams}")
-        self._samples += chunk.shape[1]
-        return chunk, self._advance(chunk, final=False)
-
-    def flush(self) -> torch.Tensor:
-        """End of the signal: the latents still waiting for look-ahead. The stream then begins anew."""
-        missing = -self._samples % self._encoder.hop_length
-        latents = self._advance(np.zeros((self.streams, missing + self._encoder.lookahead), np.float32), final=True)
-        self._begin()
-        return latents
-
-    @torch.inference_mode()
-    def _advance(self, chunk: np.ndarray, final: bool) -> torch.Tensor:
-        x = torch.from_numpy(chunk).to(self._like.device)[:, None]
-        latents, self._state = self._encoder.step(x, self._state, final)
-        # Silence appended at the end may complete frames beyond the last sample.
-        wanted = -(-self._samples // self._encoder.hop_length) - self._frames
-        latents = latents[..., :wanted] if final else latents
-        self._frames += latents.shape[-1]
-        return latents
+from wavelex.tokens.tokens import LOST, as_codes, check_codes
 
 
 class StreamEncoder:
     """Samples in, codes out when ready. Chunks of any size give the codes of the whole signal."""
 
-    def __init__(self, encoder: Encoder, search: CodeSearch, streams: int = 1) -> None:
-        self.streams = streams
-        self._stream = LatentStream(encoder, streams)
-        self._search = search
+    def __init__(self, model: CodecModel, search: CodeSearch, streams: int = 1, sample_rate: int | None = None) -> None:
+        """Takes samples at `sample_rate`, the codec's unless given."""
+        self.streams, self.sample_rate = streams, sample_rate or model.sample_rate
+        self._model, self._search = model, search
+        self._like = next(model.encoder.parameters()).new_zeros(())
+        self.reset()
 
-    def push(self, samples: np.ndarray) -> np.ndarray:
-        """Samples (n,) or (streams, n), float or int16, at the codec's rate -> codes (streams, codebooks, frames ready).
+    def reset(self) -> None:
+        """Begin another signal."""
+        self._resampler = Resampler(self.sample_rate, self._model.sample_rate, self.streams)
+        self._state = self._model.encoder.initial_state(self.streams, self._like)
+        self._held = self._like.new_zeros(self.streams, self._model.encoder.dim, 0)
+        self._samples = self._frames = 0
+        self._ended = False
+        self._search.begin()
 
-        Raises WavelexError for another number of streams or samples that are not finite.
+    def push(self, samples: np.ndarray | Tensor) -> np.ndarray:
+        """Samples (n,) or (streams, n), float or int16, array or tensor -> codes (streams, codebooks, frames ready).
+
+        Raises WavelexError for another number of streams, samples that are not finite, and after `flush`.
         """
-        return self._codes(self._stream.push(samples)[1])
+        if self._ended:
+            raise WavelexError("this stream has ended with flush; reset it, or make another, for the next signal")
+        chunk = as_samples(samples, max(MOST_CHANNELS, self.streams))
+        if chunk.shape[0] != self.streams:
+            raise WavelexError(f"a chunk of {chunk.shape[0]} channels for {self.streams} streams")
+        return self._codes(self._resampler.push(chunk))
 
     def flush(self) -> np.ndarray:
-        """End of the signal: the codes still waiting for look-ahead. The session then begins anew."""
-        codes = self._codes(self._stream.flush())
-        self._search.begin()
-        return codes
+        """The end of the signal: the codes still waiting for look-ahead."""
+        rest = self._codes(self._resampler.push(np.zeros((self.streams, 0), np.float32), last=True))
+        missing = -self._samples % self._model.hop_length
+        silence = torch.zeros(self.streams, missing + self._model.encoder.lookahead, device=self._like.device)
+        self._ended = True
+        with torch.inference_mode():
+            latents = self._latents(silence, final=True)
+            codes = [self._search.push(latents, silence[:, :0]), self._search.flush()]
+        return np.concatenate([rest, *(each.cpu().numpy() for each in codes)], axis=2)
 
     @torch.inference_mode()
-    def _codes(self, latents: torch.Tensor) -> np.ndarray:
-        return self._search.choose(latents).cpu().numpy()
+    def _codes(self, chunk: np.ndarray) -> np.ndarray:
+        samples = torch.from_numpy(chunk).to(self._like.device)
+        self._samples += samples.shape[1]
+        return self._search.push(self._latents(samples, final=False), samples).cpu().numpy()
+
+    def _latents(self, samples: Tensor, final: bool) -> Tensor:
+        """Those that are ready: whole superframes, and at the end no more than the samples fill."""
+        latents, self._state = self._model.encoder.step(samples[:, None], self._state, final)
+        latents = torch.cat([self._held, latents], dim=2)
+        superframe = self._model.superframe
+        ready = latents.shape[2] // superframe
+        if final:
+            # Silence appended at the end may complete frames beyond the last sample.
+            ready = -(-self._samples // self._model.hop_length) - self._frames
+        self._held = latents[..., ready * superframe :]
+        self._frames += ready
+        return stacked(latents[..., : ready * superframe], superframe)
 
 
 class StreamDecoder:
     """Codes in, samples out when ready. Chunks of any size give the samples of the whole sequence."""
 
-    def __init__(self, quantizer: Quantizer, decoder: Decoder, streams: int = 1, prior: Prior | None = None) -> None:
-        """With a `prior`, LOST frames are concealed; without, they are silent."""
-        self.streams = streams
-        self._quantizer, self._decoder, self._prior = quantizer, decoder, prior
-        self._like = next(decoder.parameters()).new_zeros(())
-        self._begin()
+    def __init__(
+        self,
+        model: CodecModel,
+        streams: int = 1,
+        prior: Prior | None = None,
+        sample_rate: int | None = None,
+        condition: Condition | None = None,
+    ) -> None:
+        """Gives samples at `sample_rate`, the codec's unless given. With a `prior`, LOST frames are concealed; without, they are silent."""
+        self.streams, self.sample_rate = streams, sample_rate or model.sample_rate
+        self._model, self._prior, self._condition = model, prior, condition
+        model.decoder.check_condition(condition)
+        self._like = next(model.decoder.parameters()).new_zeros(())
+        self.reset()
 
-    def _begin(self) -> None:
-        self._state = self._decoder.initial_state(self.streams, self._like)
+    def reset(self) -> None:
+        """Begin another sequence."""
+        self._resampler = Resampler(self._model.sample_rate, self.sample_rate, self.streams)
+        self._state = self._model.decoder.initial_state(self.streams, self._like, self._condition)
         self._heard = np.zeros((self.streams, 0), np.float32)
         self._frames = self._given = 0
-        self._concealer = Concealer(self._quantizer, self._prior, self.streams) if self._prior else None
+        self._concealer = Concealer(self._model.quantizer, self._prior, self.streams, self._model.frame_rate) if self._prior else None
+        self._ended = False
 
     @torch.inference_mode()
-    def push(self, codes: np.ndarray) -> np.ndarray:
-        """Codes (streams, codebooks, n) or (codebooks, n) -> samples (streams, ready) at the codec's rate.
+    def push(self, codes: np.ndarray | Tensor) -> np.ndarray:
+        """Codes (streams, codebooks, n) or (codebooks, n), array or tensor -> samples (streams, ready).
 
-        Raises WavelexError for codes out of range or another number of streams.
+        Raises WavelexError for codes out of range, another number of streams, and after `flush`.
         """
-        chunk = codes[None] if codes.ndim == 2 else codes
-        sizes = self._quantizer.codebook_sizes
-        if chunk.ndim != 3 or chunk.shape[0] != self.streams or not 1 <= chunk.shape[1] <= len(sizes):
-            raise WavelexError(f"codes of shape {codes.shape} for a session of {self.streams} streams and up to {len(sizes)} codebooks")
+        if self._ended:
+            raise WavelexError("this stream has ended with flush; reset it, or make another, for the next sequence")
+        chunk = as_codes(codes)
+        sizes, hop = self._model.codebook_sizes, self._model.hop_length
+        if chunk.shape[0] != self.streams or not 1 <= chunk.shape[1] <= len(sizes):
+            raise WavelexError(f"codes of shape {chunk.shape} for {self.streams} streams and up to {len(sizes)} codebooks")
         check_codes(chunk, sizes[: chunk.shape[1]], "codes")
         self._frames += chunk.shape[2]
         if self._concealer:
-            latents, heard = self._concealer.fill(chunk, self._decoder.hop_length)
+            latents, heard = self._concealer.fill(chunk, hop)
         else:
-            latents = self._quantizer.decode(torch.from_numpy(chunk).to(self._like.device))
-            heard = arrived(chunk, self._decoder.hop_length)
+            latents = self._model.quantizer.decode(torch.from_numpy(chunk).to(self._like.device))
+            heard = arrived(chunk, hop)
         self._heard = np.concatenate([self._heard, heard], axis=1)
-        return self._advance(latents, final=False)
+        return self._resampler.push(self._advance(unstacked(latents, self._model.superframe), final=False))
 
     @torch.inference_mode()
     def flush(self) -> np.ndarray:
-        """End of the sequence: the samples still waiting for look-ahead. The session then begins anew."""
-        ahead = -(-self._decoder.lookahead // self._decoder.hop_length)
-        samples = self._advance(self._like.new_zeros(self.streams, self._decoder.dim, ahead), final=True)
-        self._begin()
-        return samples
+        """The end of the sequence: the samples still waiting for look-ahead."""
+        decoder = self._model.decoder
+        ahead = -(-decoder.lookahead // decoder.hop_length)
+        samples = self._advance(self._like.new_zeros(self.streams, decoder.dim, ahead), final=True)
+        self._ended = True
+        return np.concatenate(
+            [self._resampler.push(samples), self._resampler.push(np.zeros((self.streams, 0), np.float32), last=True)], axis=1
+        )
 
-    def _advance(self, latents: torch.Tensor, final: bool) -> np.ndarray:
-        y, self._state = self._decoder.step(latents, self._state, final)
-        wanted = self._frames * self._decoder.hop_length - self._given
-        samples = y[:, 0, :wanted].cpu().numpy()
+    def _advance(self, latents: Tensor, final: bool) -> np.ndarray:
+        y, self._state = self._model.decoder.step(latents, self._state, final)
+        wanted = self._frames * self._model.hop_length - self._given
+        samples = y[:, 0, :wanted].float().cpu().numpy()
         heard, self._heard = self._heard[:, : samples.shape[1]], self._heard[:, samples.shape[1] :]
         self._given += samples.shape[1]
         return samples * heard

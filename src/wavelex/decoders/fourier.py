@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from wavelex.decoders.base import Decoder
+from wavelex.decoders.base import Condition, Decoder
 from wavelex.nn.convnext import ConvNeXtBlock, Pointwise
 from wavelex.nn.stft import ISTFT
 from wavelex.nn.streaming import Chain, State
@@ -44,13 +44,13 @@ class FourierDecoder(Decoder):
         self.istft = ISTFT(n_fft, hop_length // spectra_per_frame, trim)
         self.lookahead = trim + hop_length * sum(ahead for _, ahead in blocks)
 
-    def initial_state(self, batch: int, like: Tensor) -> State:
-        return self.network.initial_state(batch, like), self.istft.initial_state(batch, like)
+    def initial_state(self, batch: int, like: Tensor, condition: Condition | None = None) -> State:
+        return self.network.initial_state(batch, like.to(self.network.dtype)), self.istft.initial_state(batch, like)
 
     def step(self, x: Tensor, state: State, final: bool = False) -> tuple[Tensor, State]:
         network_state, istft_state = state
-        predicted, network_state = self.network.step(x, network_state, final)
-        samples, istft_state = self.istft.step(self._spectrum(predicted.float()), istft_state, final)
+        predicted, network_state = self.network.step(x.to(self.network.dtype), network_state, final)
+        samples, istft_state = self.istft.step(self._spectrum(predicted.to(self.istft.taper.dtype)), istft_state, final)
         return samples[:, None], (network_state, istft_state)
 
     def _spectrum(self, predicted: Tensor) -> Tensor:

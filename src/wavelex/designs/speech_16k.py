@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wavelex.codec.codec import Codec
+from wavelex.codec.model import CodecModel
 from wavelex.decoders.fourier import FourierDecoder
 from wavelex.encoders.spectral import SpectralEncoder
 from wavelex.quantizers.masked_channel import MaskedChannelRVQ
@@ -19,7 +19,7 @@ def speech_16k(
     encoder_hidden: int = 768,
     decoder_width: int = 384,
     decoder_hidden: int = 768,
-) -> Codec:
+) -> CodecModel:
     """Frame-rate encoder and Fourier decoder around a residual quantizer.
 
     `masked_groups` > 0 makes the first that many codebooks see disjoint channels (Language-Codec's MCRVQ has 3).
@@ -30,4 +30,4 @@ def speech_16k(
     )
     quantizer = MaskedChannelRVQ(dim, groups=masked_groups) if masked_groups else ResidualVQ(dim)
     decoder = FourierDecoder(dim, decoder_width, decoder_hidden, blocks=[(1, 1), (2, 0), (4, 0), (1, 0)], hop_length=HOP_LENGTH, trim=240)
-    return Codec(encoder, quantizer, decoder, SAMPLE_RATE)
+    return CodecModel(encoder, quantizer, decoder, SAMPLE_RATE)

@@ -6,10 +6,11 @@ import torch
 from torch import Tensor
 
 from wavelex.nn.conv import OverlapAdd
+from wavelex.nn.precision import FullPrecision
 from wavelex.nn.streaming import State, Streaming, Window
 
 
-class STFT(Streaming):
+class STFT(FullPrecision, Streaming):
     """Hann-windowed spectrum of every hop: (batch, T) -> complex (batch, n_fft // 2 + 1, ceil(T / hop)).
 
     Frame j covers the n_fft samples that end `lookahead` after its own hop. Scaled so that a full-scale sine
@@ -26,17 +27,18 @@ class STFT(Streaming):
         self.register_buffer("taper", taper / taper.sum() * 2, persistent=False)
 
     def initial_state(self, batch: int, like: Tensor) -> State:
-        return self.window.initial_buffer(batch, like=like)
+        return self.window.initial_buffer(batch, like=like.to(self.taper.dtype))
 
     def step(self, x: Tensor, state: State, final: bool = False) -> tuple[Tensor, State]:
-        ready_input, buffer, ready = self.window.advance(state, x, final)
+        ready_input, buffer, ready = self.window.advance(state, x.to(self.taper.dtype), final)
         if not ready:
-            return torch.zeros(x.shape[0], self.n_fft // 2 + 1, 0, dtype=torch.complex64, device=x.device), buffer
+            kind = torch.complex128 if self.taper.dtype == torch.float64 else torch.complex64
+            return torch.zeros(x.shape[0], self.n_fft // 2 + 1, 0, dtype=kind, device=x.device), buffer
         frames = ready_input.unfold(-1, self.n_fft, self.hop) * self.taper
         return torch.fft.rfft(frames).transpose(1, 2), buffer
 
 
-class ISTFT(Streaming):
+class ISTFT(FullPrecision, Streaming):
     """Weighted overlap-add synthesis: complex (batch, n_fft // 2 + 1, T) -> (batch, T * hop).
 
     Least-squares inverse (Griffin and Lim 1984, eq. 6) of an STFT whose frames start `trim` samples before their
@@ -53,11 +55,11 @@ class ISTFT(Streaming):
         self.lookahead = trim
         taper = torch.hann_window(n_fft)
         self.register_buffer("taper", taper, persistent=False)
-        self.gain = float(taper.sum() / 2)
+        self.gain = float(torch.hann_window(n_fft, device="cpu").sum() / 2)
 
     def initial_state(self, batch: int, like: Tensor) -> State:
         real = like.real if like.is_complex() else like
-        return self.overlap.initial_state((batch + 1,), real)
+        return self.overlap.initial_state((batch + 1,), real.to(self.taper.dtype))
 
     def step(self, x: Tensor, state: State, final: bool = False) -> tuple[Tensor, State]:
         count = x.shape[-1]

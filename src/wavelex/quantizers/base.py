@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+
+from wavelex.nn.precision import FullPrecision
+from wavelex.quantizers.layout import Layout, Track
 
 
 class Quantized(NamedTuple):
@@ -20,13 +23,25 @@ class Quantized(NamedTuple):
     """What the quantizer itself asks to be minimised, unweighted."""
 
 
-class Quantizer(nn.Module):
-    """Latents (batch, dim, frames) to codes (batch, codebooks, frames) and back; any prefix of the codebooks decodes."""
+class Quantizer(FullPrecision):
+    """Latents (batch, dim, frames) to codes (batch, codebooks, frames) and back; any prefix of the codebooks decodes.
+
+    Stays in single precision when the codec is cast to half: what a code stands for must not depend on that. With a `layout` of several
+    base frames a superframe, a frame here is a superframe, and its latents are those of its base frames one after the other.
+    """
+
+    additive: bool = False
+    """Whether the decoded latents are the sum of what each code adds (`code_vectors`), as in residual quantization."""
 
     @property
     def codebook_sizes(self) -> list[int]:
         """Number of codes of each codebook, coarse first."""
         raise NotImplementedError
+
+    @property
+    def layout(self) -> Layout:
+        """How several frame rates lie in a frame of codes; one track of one frame unless a quantizer says otherwise."""
+        return Layout((Track("codes", tuple(self.codebook_sizes)),))
 
     def forward(self, latents: Tensor, num_codebooks: int | Tensor | None = None) -> Quantized:
         """Quantize with `num_codebooks` codebooks: one number, or one an item (batch,); all unless given."""
@@ -42,7 +57,7 @@ class Quantizer(nn.Module):
 
     @torch.no_grad()
     def code_vectors(self, book: int) -> Tensor:
-        """What each code of a codebook adds to the latents: (size, dim)."""
+        """What each code of a codebook adds to the latents, for an additive quantizer: (size, dim)."""
         size = self.codebook_sizes[book]
         codes = torch.full((1, book + 1, size), -1)
         codes[0, book] = torch.arange(size)

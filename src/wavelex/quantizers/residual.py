@@ -19,6 +19,8 @@ class ResidualVQ(Quantizer):
     layer's commitment reaches the encoder, and the straight-through gradient is exactly one whatever the depth.
     """
 
+    additive = True
+
     def __init__(self, dim: int, codebooks: int = 8, size: int = 1024) -> None:
         super().__init__()
         self.dim = dim
@@ -46,7 +48,7 @@ class ResidualVQ(Quantizer):
         self._check(int(limits.max()))
         limits = limits.expand(batch)
         learning = self.training and torch.is_grad_enabled()
-        residual = latents.float()
+        residual = self._full(latents)
         quantized = torch.zeros_like(residual)
         codes, losses = [], []
         for index in range(int(limits.max())):
@@ -67,7 +69,7 @@ class ResidualVQ(Quantizer):
         """Latents (batch, dim, frames) to codes (batch, num_codebooks, frames), coarse first: the best of the `beams`."""
         count = len(self.layers) if num_codebooks is None else num_codebooks
         self._check(count)
-        residual = latents.float()
+        residual = self._full(latents)
         if max(beams) > 1:
             # A masked layer's vectors are zero outside its channels, so distances over all channels rank them alike.
             found = beam_search(_rows(residual), [book.vectors for book in self.codebooks[:count]], beams)
@@ -95,11 +97,15 @@ class ResidualVQ(Quantizer):
     @torch.no_grad()
     def start(self, latents: Tensor) -> None:
         """Place all codebooks by k-means, layer by layer, on latents (batch, dim, frames)."""
-        residual = latents.float()
+        residual = self._full(latents)
         for index in range(len(self.layers)):
             target = self._seen(residual, index)
             self.codebooks[index].start(_rows(target))
             residual = residual - self._code(index, target, None)[1]
+
+    def _full(self, latents: Tensor) -> Tensor:
+        """In the precision of the codebooks."""
+        return latents.to(self.codebooks[0].total.dtype)
 
     def _seen(self, residual: Tensor, index: int) -> Tensor:
         mask = self.channel_mask(index)

@@ -1,8 +1,8 @@
-"""Codes of frames that have different numbers of codebooks, and how many each had best have."""
+"""How many codebooks each frame had best have, for a number of bits or a quality."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -16,23 +16,6 @@ LOUDNESS_POWER = 0.1
 _TURNS = 4
 CLOSE = 0.01
 """Nearness to the bits wanted with which the allocation is content."""
-
-
-def encode_varied(quantizer: Quantizer, latents: Tensor, counts: Tensor, codebooks: int, beams: Sequence[int]) -> Tensor:
-    """Codes (1, codebooks, frames) for latents (1, dim, frames), frame t with its `counts` (frames,) coarsest and -1 beyond."""
-    codes = torch.full((1, codebooks, latents.shape[2]), -1, dtype=torch.long, device=latents.device)
-    for count in torch.unique(counts).tolist():
-        chosen = torch.nonzero(counts == count)[:, 0]
-        codes[:, :count, chosen] = quantizer.encode(latents[:, :, chosen], count, beams)
-    return codes
-
-
-def encode_with(quantizer: Quantizer, latents: Tensor, counts: Tensor | None, codebooks: int, beams: Sequence[int]) -> Tensor:
-    """Codes (streams, codebooks, frames) for latents (streams, dim, frames), as many as `counts` (streams, frames) says if it is given."""
-    if counts is None:
-        return quantizer.encode(latents, codebooks, beams)
-    rows = zip(latents.split(1), counts, strict=True)  # type: ignore[no-untyped-call]
-    return torch.cat([encode_varied(quantizer, row, count, codebooks, beams) for row, count in rows])
 
 
 def prefix_errors(quantizer: Quantizer, latents: Tensor, codes: Tensor) -> Tensor:

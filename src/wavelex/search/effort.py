@@ -13,7 +13,7 @@ class Effort:
 
     beams: tuple[int, ...]
     """Widths of the beams over the residual codebooks where bits are not looked at; the nearest of what they find is taken."""
-    thrifty: tuple[int, ...] = ()
+    priced: tuple[int, ...] = ()
     """Widths of the beams that weigh nearness against bits, where there is a neural prior to tell them."""
     steps: tuple[float, ...] = ()
     """Lengths to try along the gradient of a perceptual loss, each judged through the decoder."""
@@ -27,15 +27,15 @@ class Effort:
 
 
 _BEAMS = (1, 4, 8, 16)
-_THRIFTY = (4, 8)
+_PRICED = (4, 8)
 _STEPS = (0.05, 0.1, 0.2)
 _ROUNDS = (5, 10, 20, 40, 80)
 LEVELS = (
     Effort(_BEAMS[:1]),
     Effort(_BEAMS[:2]),
-    Effort(_BEAMS[:3], _THRIFTY[:1]),
-    Effort(_BEAMS, _THRIFTY),
-    *(Effort(_BEAMS, _THRIFTY, _STEPS, _ROUNDS[:count]) for count in range(len(_ROUNDS) + 1)),
+    Effort(_BEAMS[:3], _PRICED[:1]),
+    Effort(_BEAMS, _PRICED),
+    *(Effort(_BEAMS, _PRICED, _STEPS, _ROUNDS[:count]) for count in range(len(_ROUNDS) + 1)),
 )
 DEFAULT_EFFORT = 2
 STREAMING_EFFORT = 3

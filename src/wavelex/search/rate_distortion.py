@@ -1,17 +1,17 @@
-"""Codes chosen with their bits in mind: nearly as near to the latents, and several percent smaller once coded with the neural prior."""
+"""Rate-distortion search: codes nearly as near to the latents, and several percent smaller once coded with the neural prior."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from wavelex.quantizers.base import Quantizer
-from wavelex.search.allocation import encode_with
+from wavelex.search.base import FrameSearch
+from wavelex.search.nearest import encode_with
 from wavelex.tokens.entropy.blocks import LANE_FRAMES
 from wavelex.tokens.entropy.priors.inputs import INPUT_SCALE, SIGNED, all_contexts, partial_sums
 from wavelex.tokens.entropy.priors.network import HIDDEN_SCALE, UNSIGNED, WEIGHT_SCALE
@@ -28,7 +28,7 @@ FRAMES_AT_ONCE = 64
 """Bounds the memory, frames x beam x size; more are not faster."""
 
 
-class ThriftySearch:
+class RateDistortionSearch(FrameSearch):
     """Codes of running latents; where these are cut makes no difference, and no frame waits for a later one.
 
     Minimises squared error plus a price times bits in a beam search over each frame's codebooks: entropy-constrained quantization
@@ -37,11 +37,11 @@ class ThriftySearch:
     No frame is dearer, given that past, than with its nearest codes.
     """
 
-    def __init__(self, quantizer: Quantizer, prior: NeuralPrior, codebooks: int, widths: Sequence[int], block_frames: int) -> None:
+    def __init__(self, quantizer: Quantizer, tables: PriceTables, codebooks: int, widths: Sequence[int], block_frames: int) -> None:
         """The best found with any of the beam `widths` is taken; the codes will be coded in blocks of so many frames."""
         self.codebooks = codebooks
-        self._quantizer, self._prior, self._widths, self._block_frames = quantizer, prior, tuple(widths), block_frames
-        self._tables = _tables(quantizer, prior)
+        self._quantizer, self._tables, self._prior = quantizer, tables, tables.prior
+        self._widths, self._block_frames = tuple(widths), block_frames
         self.begin()
 
     def begin(self) -> None:
@@ -50,10 +50,7 @@ class ThriftySearch:
         self._position = 0
 
     def choose(self, latents: Tensor, counts: Tensor | None = None) -> Tensor:
-        """Codes (streams, codebooks, n) for latents (streams, dim, n).
-
-        With `counts` (streams, n), frames have that many codebooks, and -1 beyond.
-        """
+        """See `FrameSearch`."""
         streams, dim, frames = latents.shape
         if not frames:
             return torch.zeros(streams, self.codebooks, 0, dtype=torch.long, device=latents.device)
@@ -131,8 +128,8 @@ class ThriftySearch:
         return best, costs
 
 
-class _Tables:
-    """Code vectors, and the neural prior in floating point: near enough to choose by. The same for all searches."""
+class PriceTables:
+    """Code vectors of an additive quantizer as they are now, and the neural prior in floating point: near enough to choose by."""
 
     def __init__(self, quantizer: Quantizer, prior: NeuralPrior) -> None:
         self.prior = prior
@@ -160,16 +157,6 @@ class _Tables:
         found = product(second, self._out[book])
         found += self._out_bias[book]
         return found.reshape(n, beam, -1)
-
-
-_made: WeakKeyDictionary[Quantizer, _Tables] = WeakKeyDictionary()
-
-
-def _tables(quantizer: Quantizer, prior: NeuralPrior) -> _Tables:
-    found = _made.get(quantizer)
-    if found is None or found.prior is not prior:
-        found = _made[quantizer] = _Tables(quantizer, prior)
-    return found
 
 
 def _cheapest(prices: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from wavelex.codec.streams import CodeSearch
 from wavelex.decoders.base import Decoder
 from wavelex.objectives.reconstruction import Reconstruction
 from wavelex.quantizers.base import Quantizer
-from wavelex.search.allocation import encode_with
+from wavelex.search.base import FrameSearch, no_codes
 from wavelex.search.effort import Effort
+from wavelex.search.nearest import encode_with
 
 RATE = 0.07
 """First step of a refinement, in standard deviations of each latent dimension."""
@@ -22,6 +22,12 @@ HALVED_AFTER = 20
 so a run of more iterations begins with those of a shorter one."""
 BETAS = (0.5, 0.9)
 LOOP_BEAMS = (2,)
+STRETCH_SECONDS = 8.0
+"""Of a signal that is settled together."""
+AHEAD_SECONDS = 0.5
+"""After it, refined along so that the last frames are judged by all they do, and settled with the next."""
+BEHIND_SECONDS = 1.2
+"""Settled before it, which the decoder is given: all that reaches into the stretch."""
 Judge = Callable[[Tensor], Tensor]
 Encode = Callable[[Tensor], Tensor]
 
@@ -29,7 +35,7 @@ Encode = Callable[[Tensor], Tensor]
 class Refiner:
     """Improves the codes of one stretch of a signal at a time."""
 
-    def __init__(self, quantizer: Quantizer, decoder: Decoder, objective: Reconstruction, search: CodeSearch, effort: Effort) -> None:
+    def __init__(self, quantizer: Quantizer, decoder: Decoder, objective: Reconstruction, search: FrameSearch, effort: Effort) -> None:
         """`search` gives the codes that are kept; the gradients are taken with nearer and cheaper ones."""
         self.quantizer, self.decoder, self.objective, self.search, self.effort = quantizer, decoder, objective, search, effort
 
@@ -118,3 +124,64 @@ class _Best:
         """Keep the codes if they are better."""
         if loss < self.loss:
             self.codes, self.loss = codes, loss
+
+
+class RefineSearch:
+    """Settles the codes of a signal stretch by stretch; waits for a stretch and what follows it. See `CodeSearch`."""
+
+    def __init__(self, refiner: Refiner, frame_rate: float, counts: Tensor | None = None) -> None:
+        """`counts` (streams, frames of the whole signal) are the codebooks of each frame, where these differ."""
+        self.codebooks = refiner.search.codebooks
+        self._refiner, self._counts, self._hop = refiner, counts, refiner.decoder.hop_length
+        self._stretch, self._ahead, self._behind = (
+            max(1, round(seconds * frame_rate)) for seconds in (STRETCH_SECONDS, AHEAD_SECONDS, BEHIND_SECONDS)
+        )
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget the signal so far."""
+        self._held: tuple[Tensor, Tensor] | None = None
+        self._past: Tensor | None = None
+        self._settled = 0
+
+    def push(self, latents: Tensor, samples: Tensor) -> Tensor:
+        """See `CodeSearch`."""
+        if self._held:
+            latents, samples = torch.cat([self._held[0], latents], dim=2), torch.cat([self._held[1], samples], dim=1)
+        self._held = latents, samples
+        whole = max(0, (latents.shape[2] - self._ahead) // self._stretch)
+        return self._joined([self._settle(self._stretch, self._stretch + self._ahead) for _ in range(whole)])
+
+    def flush(self) -> Tensor:
+        """See `CodeSearch`."""
+        if not self._held:
+            return no_codes(1, self.codebooks)
+        latents, samples = self._held
+        left = latents.shape[2]
+        self._held = latents, torch.nn.functional.pad(samples, (0, left * self._hop - samples.shape[1]))
+        settled = []
+        while left > 0:
+            count = left if left <= self._stretch + self._ahead else self._stretch
+            settled.append(self._settle(count, min(left, count + self._ahead)))
+            left -= count
+        codes = self._joined(settled)
+        self.begin()
+        return codes
+
+    @torch.inference_mode(False)
+    @torch.no_grad()
+    def _settle(self, count: int, seen: int) -> Tensor:
+        assert self._held, "there is something to settle"
+        latents, samples = self._held
+        past = latents[:, :, :0] if self._past is None else self._past
+        counts = None if self._counts is None else self._counts[:, self._settled : self._settled + seen]
+        found = self._refiner.refine(samples[:, : seen * self._hop].clone(), latents[:, :, :seen].clone(), past.clone(), counts)
+        codes = found[:, :, :count]
+        self._past = torch.cat([past.clone(), self._refiner.quantizer.decode(codes)], dim=2)[:, :, -self._behind :]
+        self._held = latents[:, :, count:], samples[:, count * self._hop :]
+        self._settled += count
+        return codes
+
+    def _joined(self, settled: list[Tensor]) -> Tensor:
+        assert self._held, "there has been a signal"
+        return torch.cat([no_codes(len(self._held[0]), self.codebooks).to(self._held[0].device), *settled], dim=2)

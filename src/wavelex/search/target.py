@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from wavelex.errors import WavelexError
-from wavelex.tokens.tokens import AudioTokens
+from wavelex.tokens.entropy.blocks import BlockCoder
+from wavelex.tokens.format.sizes import coded_bits
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,11 @@ Target = float | Quality
 
 @dataclass(frozen=True)
 class Budget:
-    """An average of bits a second for one stream. Raises WavelexError for one that is not above 0."""
+    """An average of bits a second for one stream, coded in blocks of so many frames. Raises WavelexError for one that is not above 0."""
 
     rate: float
     frame_rate: float
-    describe: Callable[[np.ndarray], AudioTokens]
-    coding: str | None
+    coder: BlockCoder
     block_frames: int
 
     def __post_init__(self) -> None:
@@ -51,7 +50,5 @@ class Budget:
         return self.rate * frames / self.frame_rate
 
     def measure(self, codes: np.ndarray) -> float:
-        """The bits that codes (streams, codebooks, frames) take."""
-        tokens = self.describe(codes)
-        # Without the header, for which a short recording at a low rate would have no room.
-        return 8.0 * (len(tokens.to_bytes(self.coding, self.block_frames)) - len(tokens.header(self.coding, self.block_frames).to_bytes()))
+        """The bits that codes (streams, codebooks, frames) take; without a header, for which a short recording would have no room."""
+        return coded_bits(codes, self.coder, self.block_frames)

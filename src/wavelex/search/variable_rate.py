@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
+from torch import Tensor
 
-from wavelex.codec.streams import CodeSearch, LatentStream
-from wavelex.encoders.base import Encoder
 from wavelex.quantizers.base import Quantizer
 from wavelex.search.allocation import CLOSE, allocate_bits, allocate_error, loudness_weights, prefix_errors
-from wavelex.search.refine import Refiner
-from wavelex.search.session import RefiningEncoder
+from wavelex.search.base import FrameSearch, no_codes
+from wavelex.search.refine import Refiner, RefineSearch
 from wavelex.search.target import Budget, Quality
 
 CORRECTIONS = 2
@@ -19,63 +17,62 @@ AT_ONCE = 2000
 """Frames searched at a time; bounds the memory."""
 
 
-class VariableEncoder:
-    """With the interface of a streaming encoder, but all codes come from `flush`: the recording is weighed as a whole.
+class VariableRateSearch:
+    """All codes come from `flush`: the recording is weighed as a whole. See `CodeSearch`.
 
     Holds its latents, 50 MB an hour for 64 dimensions at 50 Hz, and its samples.
     """
 
     def __init__(
         self,
-        encoder: Encoder,
         quantizer: Quantizer,
-        search: CodeSearch,
+        search: FrameSearch,
         refiner: Refiner | None,
         goal: Budget | Quality,
-        streams: int,
+        hop_length: int,
+        frame_rate: float,
     ) -> None:
         """A `refiner` has the last word on codes, not on their number."""
-        self.streams, self.codebooks = streams, search.codebooks
-        self._encoder, self._quantizer, self._search, self._refiner = encoder, quantizer, search, refiner
-        self._goal = goal
-        self._stream = LatentStream(encoder, streams)
-        self._samples: list[np.ndarray] = []
-        self._latents: list[torch.Tensor] = []
+        self.codebooks = search.codebooks
+        self._quantizer, self._search, self._refiner, self._goal = quantizer, search, refiner, goal
+        self._hop, self._frame_rate = hop_length, frame_rate
+        self.begin()
 
-    def push(self, samples: np.ndarray) -> np.ndarray:
-        """Samples (n,) or (streams, n), float or int16, at the codec's rate; no codes yet."""
-        chunk, latents = self._stream.push(samples)
-        self._samples.append(chunk)
+    def begin(self) -> None:
+        """Forget the signal so far."""
+        self._latents: list[Tensor] = []
+        self._samples: list[Tensor] = []
+
+    def push(self, latents: Tensor, samples: Tensor) -> Tensor:
+        """See `CodeSearch`; no codes yet."""
         self._latents.append(latents)
-        return np.zeros((self.streams, self.codebooks, 0), np.int64)
+        self._samples.append(samples)
+        return no_codes(len(latents), self.codebooks)
 
     @torch.no_grad()
-    def flush(self) -> np.ndarray:
+    def flush(self) -> Tensor:
         """All codes (streams, codebooks, frames), -1 where a frame has fewer."""
-        latents = torch.cat([*self._latents, self._stream.flush()], dim=2)
-        chunks = self._samples
-        samples = np.concatenate(chunks, axis=1) if chunks else np.zeros((self.streams, 0), np.float32)
-        self._samples, self._latents = [], []
+        latents, samples = torch.cat(self._latents, dim=2), torch.cat(self._samples, dim=1)
+        self.begin()
         frames = latents.shape[2]
         if not frames:
-            return np.zeros((self.streams, self.codebooks, 0), np.int64)
+            return no_codes(len(latents), self.codebooks)
         pieces = latents.split(AT_ONCE, dim=2)  # type: ignore[no-untyped-call]
         greedy = torch.cat([self._quantizer.encode(piece, self.codebooks) for piece in pieces], dim=2)
-        weights = loudness_weights(torch.from_numpy(samples).to(latents.device), frames, self._encoder.hop_length)
-        errors = prefix_errors(self._quantizer, latents, greedy) * weights[:, None]
+        errors = prefix_errors(self._quantizer, latents, greedy) * loudness_weights(samples, frames, self._hop)[:, None]
         counts, codes = self._allocate(latents, greedy, errors)
         if self._refiner:
-            session = RefiningEncoder(self._encoder, self._quantizer, self._refiner, self.streams, counts)
-            return np.concatenate([*map(session.push, chunks), session.flush()], axis=2)
-        return codes.cpu().numpy()
+            refining = RefineSearch(self._refiner, self._frame_rate, counts)
+            return torch.cat([refining.push(latents, samples), refining.flush()], dim=2)
+        return codes
 
-    def _allocate(self, latents: torch.Tensor, greedy: torch.Tensor, errors: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def _allocate(self, latents: Tensor, greedy: Tensor, errors: Tensor) -> tuple[Tensor, Tensor]:
         """Numbers of codebooks (streams, frames), and the codes."""
         goal = self._goal
         if isinstance(goal, Quality):
             counts = allocate_error(errors, goal.codebooks)
             return counts, self._choose(latents, counts)
-        wanted = whole = goal.bits(self.streams * latents.shape[2])
+        wanted = whole = goal.bits(len(latents) * latents.shape[2])
         counts = allocate_bits(errors, greedy, wanted, goal.measure)
         codes = self._choose(latents, counts)
         # The codes chosen take other room than the greedy ones that were measured for the allocation.
@@ -90,7 +87,7 @@ class VariableEncoder:
             codes = self._choose(latents, counts)
         return counts, codes
 
-    def _choose(self, latents: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
+    def _choose(self, latents: Tensor, counts: Tensor) -> Tensor:
         self._search.begin()
         pieces = zip(latents.split(AT_ONCE, dim=2), counts.split(AT_ONCE, dim=1), strict=True)  # type: ignore[no-untyped-call]
         return torch.cat([self._search.choose(*piece) for piece in pieces], dim=2)

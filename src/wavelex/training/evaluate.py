@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from wavelex.audio.files import read_audio, resample
-from wavelex.codec.codec import Codec
+from wavelex.codec.model import CodecModel
 from wavelex.errors import WavelexError
 from wavelex.metrics.base import SAMPLE_RATE
 from wavelex.metrics.pesq import pesq
@@ -38,7 +38,7 @@ def held_out_clips(paths: list[Path], sample_rate: int, most: int, seconds: floa
 
 
 @torch.no_grad()
-def evaluate(codec: Codec, clips: list[np.ndarray], counts: tuple[int, ...] = CODEBOOK_COUNTS) -> dict[int, Score]:
+def evaluate(codec: CodecModel, clips: list[np.ndarray], counts: tuple[int, ...] = CODEBOOK_COUNTS) -> dict[int, Score]:
     """Score per codebook count; 0 is the latent without codes. Clips that a metric refuses are left out and not counted."""
     training = codec.training
     codec.eval()

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from wavelex.codec.codec import Codec
+from wavelex.codec.model import CodecModel
 from wavelex.quantizers.codebook import Codebook
 from wavelex.search.effort import choose_effort
 from wavelex.tokens.entropy.priors.context import CLASSES
@@ -39,7 +39,7 @@ class PriorSettings:
     seed: int = 0
 
 
-def collect_codes(codec: Codec, audio: PackedAudio, turns: int, effort: int, progress: Callable[[int, int], None]) -> np.ndarray:
+def collect_codes(codec: CodecModel, audio: PackedAudio, turns: int, effort: int, progress: Callable[[int, int], None]) -> np.ndarray:
     """Codes (clips, codebooks, frames) int16 of the recordings `turns` times: as they are, then at other gains and offsets.
 
     In whole batches: up to 160 s at the end are left out.

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from wavelex.codec.checkpoint import read_tensors
-from wavelex.codec.codec import Codec
+from wavelex.codec.model import CodecModel
 from wavelex.errors import WavelexError
 from wavelex.files import replacing
 from wavelex.training.settings import Settings
@@ -67,7 +67,7 @@ def load_state(path: Path, trainer: Trainer) -> None:
     trainer.progress = Progress(**json.loads(header["progress"]))
 
 
-def continue_from_weights(codec: Codec, trainer: Trainer, step: int) -> None:
+def continue_from_weights(codec: CodecModel, trainer: Trainer, step: int) -> None:
     """Begin from exported weights alone: no moments, so the rate is ramped up again from `step` on."""
     trainer.codec.load_state_dict(codec.state_dict())
     trainer.averages = {name: p.detach().clone() for name, p in trainer.codec.named_parameters()}

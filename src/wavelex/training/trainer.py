@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from wavelex.codec.codec import Codec
+from wavelex.codec.model import CodecModel
 from wavelex.objectives.adversarial import discriminator_loss, feature_matching_loss, generator_loss
 from wavelex.objectives.discriminators import SpectrumDiscriminators
 from wavelex.objectives.reconstruction import Reconstruction
@@ -34,7 +34,7 @@ class Progress:
 class Trainer:
     """Steps a codec through its stages. All randomness of a step comes from (seed, step), so resuming is exact."""
 
-    def __init__(self, codec: Codec, settings: Settings, audio: PackedAudio, device: torch.device) -> None:
+    def __init__(self, codec: CodecModel, settings: Settings, audio: PackedAudio, device: torch.device) -> None:
         self.codec, self.settings, self.audio, self.device = codec.to(device).train(), settings, audio, device
         self.objective = Reconstruction(codec.sample_rate, settings.reconstruction).to(device)
         torch.manual_seed(settings.seed)
@@ -132,7 +132,7 @@ class Trainer:
             self.averages[name].lerp_(parameter, 1 - decay)
 
     @contextmanager
-    def averaged(self) -> Iterator[Codec]:
+    def averaged(self) -> Iterator[CodecModel]:
         """The codec with its running averages for weights; the weights themselves are back afterwards, whatever happens."""
         held = {name: p.detach().clone() for name, p in self.codec.named_parameters()}
         try:

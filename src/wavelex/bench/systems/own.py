@@ -17,7 +17,7 @@ from wavelex.codec.hub import load, shipped_models
 from wavelex.metrics.base import SAMPLE_RATE
 from wavelex.search.effort import DEFAULT_EFFORT, choose_effort
 from wavelex.search.target import Quality, Target
-from wavelex.tokens.tokens import LOST, AudioTokens, choose_coding
+from wavelex.tokens.tokens import LOST, AudioTokens
 
 NOT_CODING = ("bench", "cli", "training")
 """Parts of the package that cannot change what a codec gives."""
@@ -54,10 +54,11 @@ class Own:
         return Coded(data, 8.0 * (len(data) - len(tokens.header().to_bytes())), tokens.codes[0])
 
     def decode(self, data: bytes, lost: np.ndarray | None = None) -> np.ndarray:
-        tokens = AudioTokens.from_bytes(data)
+        codec = _codec(self.model)
+        tokens = AudioTokens.from_bytes(data, codec)
         if lost is not None:
             tokens = replace(tokens, codes=np.where(lost[: tokens.codes.shape[2]], LOST, tokens.codes))
-        decoded: np.ndarray = _codec(self.model).decode(tokens, conceal=self.conceal).samples[0]
+        decoded: np.ndarray = codec.decode(tokens, conceal=self.conceal).samples[0]
         return decoded
 
 
@@ -69,10 +70,10 @@ def own(
     Raises WavelexError for a number of codebooks that it has not, or an effort that there is not.
     """
     codec = _codec(model)
-    coding, prior = choose_coding(codec.weights_hash)
-    about = {"wavelex": wavelex.__version__, "weights": codec.weights_hash, "design": codec.design, "code": _code_hash()}
-    about |= {"coding": coding, "prior": prior, "concealment": "on" if conceal else "off"}
-    sizes = tuple(codec.quantizer.codebook_sizes)
+    coding, stored = codec.priors.for_coding(codec.weights_hash)
+    about = {"wavelex": wavelex.__version__, "weights": codec.weights_hash, "design": codec.model.design, "code": _code_hash()}
+    about |= {"coding": coding, "prior": stored.name if stored else "none", "concealment": "on" if conceal else "off"}
+    sizes = tuple(codec.codebook_sizes)
     name = label(model)
     for effort in efforts:
         choose_effort(effort)

@@ -17,17 +17,23 @@ import numpy as np
 from wavelex.errors import WavelexError
 from wavelex.tokens.entropy.blocks import LANE_FRAMES, LANES_AT_ONCE, BlockCoder, ModelledCoder, PackedCoder
 from wavelex.tokens.entropy.packing import pack, packed_size, unpack
-from wavelex.tokens.entropy.priors.store import find_prior
+from wavelex.tokens.entropy.priors.base import Prior
+from wavelex.tokens.entropy.priors.store import Priors, shipped_with
 from wavelex.tokens.format.header import Header, bits_of, check_header, read_header
 from wavelex.tokens.format.limits import MOST_MEMORY, check_frames, check_memory, least_payload
 from wavelex.tokens.format.scanning import CRC, Damage, Payload, Scanner, block_bytes, globals_size
 
+NO_PRIORS = Priors()
 
-def block_coder(header: Header, name: str) -> BlockCoder:
-    """What turns the blocks of such a file into bytes and back. Raises WavelexError when its prior is not to be had."""
+
+def block_coder(header: Header, name: str, priors: Priors) -> BlockCoder:
+    """What turns the blocks of such a file into bytes and back.
+
+    The prior is one of `priors` or of a shipped model. Raises WavelexError when it is not to be had.
+    """
     if header.coding == "packed":
         return PackedCoder(tuple(header.bits))
-    prior = find_prior(header.prior)
+    prior = find_prior(header, priors)
     if prior is None:
         raise WavelexError(
             f"{name}: is coded with the token prior {header.prior}, which is not here; give the model that encoded it (--model)"
@@ -35,6 +41,11 @@ def block_coder(header: Header, name: str) -> BlockCoder:
     if prior.sizes[: len(header.codebook_sizes)] != header.codebook_sizes or prior.kind != header.coding:
         raise WavelexError(f"{name}: says a {header.coding} prior for codebooks that the prior {header.prior} is not for; encode it again")
     return ModelledCoder(prior, len(header.codebook_sizes), header.variable)
+
+
+def find_prior(header: Header, priors: Priors) -> Prior | None:
+    """The prior that a file is coded with: one of `priors`, or one of a shipped model."""
+    return priors.find(header.prior) or shipped_with(header.prior).find(header.prior)
 
 
 class CodesChecksum:
@@ -62,9 +73,12 @@ class Writer:
     would refuse.
     """
 
-    def __init__(self, target: BinaryIO, header: Header, name: str = "tokens", globals_: np.ndarray | None = None) -> None:
+    def __init__(
+        self, target: BinaryIO, header: Header, name: str = "tokens", priors: Priors = NO_PRIORS, globals_: np.ndarray | None = None
+    ) -> None:
         check_header(header, name)
-        self._target, self._header, self._coder, self._name = target, header, block_coder(header, name), name
+        self._target, self._header, self._name = target, header, name
+        self._coder = block_coder(header, name, priors)
         globals_ = np.zeros((header.streams, 0), np.int64) if globals_ is None else globals_
         check_globals(globals_, header, name)
         self._head = pack(globals_[:, :, None], bits_of(header.global_sizes)) if header.global_sizes else b""
@@ -119,8 +133,8 @@ class Reader:
     the header promises more frames than `max_frames`; without that, than a file of its size can have (see `limits`).
     """
 
-    def __init__(self, source: BinaryIO, name: str, max_frames: int | None = None) -> None:
-        self._source, self.name = source, name
+    def __init__(self, source: BinaryIO, name: str, priors: Priors = NO_PRIORS, max_frames: int | None = None) -> None:
+        self._source, self.name, self.priors = source, name, priors
         self.header = read_header(source, name)
         self._begin = source.tell()
         check_frames(self.header, source.seek(0, 2), name, max_frames)
@@ -146,7 +160,7 @@ class Reader:
     @property
     def decodable(self) -> bool:
         """Whether the prior that the blocks are coded with is at hand."""
-        return self.header.coding == "packed" or find_prior(self.header.prior) is not None
+        return self.header.coding == "packed" or find_prior(self.header, self.priors) is not None
 
     def blocks(self) -> Iterator[tuple[int, np.ndarray | Damage]]:
         """Each block's number of frames with its codes, or with what is wrong with it."""
@@ -221,7 +235,7 @@ class Reader:
         return None
 
     def _decode(self, group: list[tuple[int, Payload | Damage]]) -> Iterator[tuple[int, np.ndarray | Damage]]:
-        self._coder = self._coder or block_coder(self.header, self.name)
+        self._coder = self._coder or block_coder(self.header, self.name, self.priors)
         packer = PackedCoder(tuple(self.header.bits))
         head = globals_size(self.header)
         found: dict[int, np.ndarray | ValueError] = {}

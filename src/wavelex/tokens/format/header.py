@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from wavelex.errors import WavelexError
+from wavelex.tokens.entropy.priors.store import CODINGS
 
 MAGIC = b"WLX\x1a"
 VERSION = 3
 """The newest; what a header is written as unless it says 2."""
 WRITTEN_VERSIONS = (2, 3)
-BLOCK_FRAMES = 200
-CODINGS = ("packed", "context", "neural")
-"""How the codes of a block become bytes; a file names one by its place here."""
+BLOCK_SECONDS = 4.0
+"""Of frames that are coded together, where nothing else is asked for."""
 LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000
 """Hz; of codecs and of recordings."""
 MOST_BLOCK_FRAMES = 1 << 16
@@ -48,7 +48,7 @@ class Header:
     codebook_sizes: tuple[int, ...]
     length: int = 0
     frames: int = 0
-    block_frames: int = BLOCK_FRAMES
+    block_frames: int = 200
     coding: str = "packed"
     prior: str = "00000000"
     variable: bool = False
@@ -96,6 +96,11 @@ def _runs(sizes: Sequence[int]) -> bytes:
         else:
             runs.append([size, 1])
     return varint(len(runs)) + b"".join(varint(size) + varint(count) for size, count in runs)
+
+
+def block_frames_at(frame_rate: float) -> int:
+    """Frames of a block of BLOCK_SECONDS: an even number, for frames that share their number of codebooks are kept together."""
+    return max(2, 2 * round(BLOCK_SECONDS * frame_rate / 2))
 
 
 def varint(number: int) -> bytes:

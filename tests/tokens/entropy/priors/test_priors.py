@@ -23,7 +23,7 @@ from wavelex.tokens.entropy.priors.context import CLASSES, ContextPrior
 from wavelex.tokens.entropy.priors.inputs import all_contexts, clipped, partial_sums, whole_vectors
 from wavelex.tokens.entropy.priors.network import PriorNetwork
 from wavelex.tokens.entropy.priors.neural import LOGIT_STEPS, NeuralPrior
-from wavelex.tokens.entropy.priors.store import FORMAT, find_prior, load_prior, prior_hash, priors_for, register_beside, save_prior
+from wavelex.tokens.entropy.priors.store import FORMAT, Priors, load_prior, prior_hash, priors_beside, save_prior
 from wavelex.tokens.entropy.range_coder import TOTAL
 
 BOOKS, SIZE, DIM, HIDDEN = 3, 40, 6, 16
@@ -241,15 +241,33 @@ def test_saved_priors_come_back_under_their_hash(make: Callable[[], NeuralPrior 
     prior = make()
     path = tmp_path / f"a.{prior.kind}.prior.safetensors"
     name = save_prior(path, prior, "ffeeddccbbaa9988")
-    loaded_name, weights, loaded = load_prior(path)
-    assert (loaded_name, weights) == (name, "ffeeddccbbaa9988") and name == prior_hash(prior.kind, weights, prior.tensors)
+    loaded = load_prior(path)
+    assert (loaded.name, loaded.weights_hash) == (name, "ffeeddccbbaa9988")
+    assert name == prior_hash(prior.kind, "ffeeddccbbaa9988", prior.tensors)
     codes = np.random.default_rng(0).integers(0, SIZE, (1, BOOKS, 20))
-    assert ModelledCoder(loaded, BOOKS).encode(codes) == ModelledCoder(prior, BOOKS).encode(codes)
-    assert find_prior(name) is None
-    register_beside(tmp_path / "a.safetensors", "0000000000000000")
-    assert find_prior(name) is None
-    register_beside(tmp_path / "a.safetensors", "ffeeddccbbaa9988")
-    assert find_prior(name) is not None and priors_for("ffeeddccbbaa9988")[prior.kind] == name
+    assert ModelledCoder(loaded.prior, BOOKS).encode(codes) == ModelledCoder(prior, BOOKS).encode(codes)
+    beside = priors_beside(tmp_path / "a.safetensors")
+    assert beside.find(name) is not None and Priors().find(name) is None
+    assert beside.for_coding("ffeeddccbbaa9988") == (prior.kind, beside.stored[0])
+    # A prior for other weights is no prior for these.
+    assert beside.for_coding("0000000000000000") == ("packed", None)
+    with pytest.raises(WavelexError, match="there is no"):
+        beside.for_coding("0000000000000000", prior.kind)
+
+
+@pytest.mark.parametrize("make", [neural, context])
+def test_frames_heard_at_once_are_as_if_heard_one_by_one(make: Callable[[], NeuralPrior | ContextPrior]) -> None:
+    codes = varied(np.random.default_rng(4), 2, 13, BOOKS)
+    slow, fast = (make().session(2, BOOKS) for _ in range(2))
+    for frame in np.moveaxis(codes, 2, 0):
+        for book in range(BOOKS):
+            there = np.flatnonzero(frame[:, book] >= 0)
+            slow.decoded(book, there, frame[there, book])
+        slow.next_frame()
+    fast.heard(codes[:, :, :6])
+    fast.heard(codes[:, :, 6:])
+    for book in range(BOOKS):
+        assert np.array_equal(slow.frequencies(book, np.arange(2)), fast.frequencies(book, np.arange(2)))
 
 
 def test_other_files_are_no_priors(tmp_path: Path) -> None:

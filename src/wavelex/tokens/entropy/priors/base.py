@@ -20,6 +20,9 @@ class PriorSession(Protocol):
     def next_frame(self) -> None:
         """All codes of the frame are known."""
 
+    def heard(self, codes: np.ndarray) -> None:
+        """The next frames of all lanes at once, (lanes, codebooks, n), -1 where there is no code."""
+
 
 class Prior(Protocol):
     """Frequencies from the codes alone, with no rounding that a machine could do differently."""

@@ -100,6 +100,13 @@ class ContextSession:
         self._last = self._current
         self._current = np.full_like(self._last, CLASSES)
 
+    def heard(self, codes: np.ndarray) -> None:
+        for book in range(codes.shape[1] if codes.shape[2] else 0):
+            last = codes[:, book, -1]
+            self._current[book] = np.where(last >= 0, self._prior.classes[book, last], CLASSES)
+        if codes.shape[2]:
+            self.next_frame()
+
 
 def _normalized(counts: np.ndarray) -> np.ndarray:
     shares: np.ndarray = counts / counts.sum(axis=-1, keepdims=True)

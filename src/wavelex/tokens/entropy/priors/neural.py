@@ -167,6 +167,17 @@ class NeuralSession:
         self._frames += 1
         self._begin()
 
+    def heard(self, codes: np.ndarray) -> None:
+        sums = partial_sums(codes.transpose(1, 0, 2), self._prior.vectors)[-1]
+        counts = (codes >= 0).sum(axis=1)
+        # Frames that will not be among those seen one by one count for the mean alone.
+        early = max(0, codes.shape[2] - PAST)
+        self._total += sums[:, :early].sum(axis=1)
+        self._frames += early
+        for frame in range(early, codes.shape[2]):
+            self._sums, self._counts = sums[:, frame], counts[:, frame]
+            self.next_frame()
+
 
 def shares(logits: np.ndarray) -> np.ndarray:
     """Whole logits (n, size) in LOGIT_STEPS a nat to whole frequencies (n, size) that sum to TOTAL.

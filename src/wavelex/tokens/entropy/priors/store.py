@@ -1,9 +1,10 @@
-"""Prior files: safetensors with what they are made for in the header; found again by their hash."""
+"""Prior files (safetensors with what they are made for in the header), and the priors that a codec has."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -22,8 +23,50 @@ FORMAT = "wavelex-prior-1"
 KINDS: dict[str, type[ContextPrior] | type[NeuralPrior]] = {"context": ContextPrior, "neural": NeuralPrior}
 ENDING = ".prior.safetensors"
 """`NAME.safetensors` has its priors in `NAME.neural.prior.safetensors` and `NAME.context.prior.safetensors`."""
-_known: dict[str, Prior] = {}
-_made_for: dict[str, dict[str, str]] = {}
+CODINGS = ("packed", *KINDS)
+"""How codes become bytes, the smallest files last; a file names one by its place here."""
+
+
+@dataclass(frozen=True)
+class StoredPrior:
+    """A prior with its identity."""
+
+    name: str
+    """Its hash, which a token file records."""
+    weights_hash: str
+    """Of the codec whose codes it was made for."""
+    prior: Prior
+
+
+@dataclass(frozen=True)
+class Priors:
+    """The token priors that a codec or its tokens have with them, one of a kind at most."""
+
+    stored: tuple[StoredPrior, ...] = ()
+    model: str = ""
+    """The shipped model that they belong to, if any: another process finds them in its package instead of being sent them."""
+
+    def find(self, name: str) -> Prior | None:
+        """The prior with that hash."""
+        return next((each.prior for each in self.stored if each.name == name), None)
+
+    def for_coding(self, weights_hash: str, coding: str | None = None) -> tuple[str, StoredPrior | None]:
+        """How to code tokens of those weights, and the prior for it, which packed codes do without.
+
+        `coding` is `packed`, `context` or `neural`; the smallest that there is a prior for unless given. Raises WavelexError where
+        there is none for it.
+        """
+        fitting = {each.prior.kind: each for each in self.stored if each.weights_hash == weights_hash}
+        if coding is None:
+            coding = next((kind for kind in reversed(CODINGS) if kind in fitting), "packed")
+        if coding not in CODINGS:
+            raise WavelexError(f"coding {coding!r}: choose from {', '.join(CODINGS)}")
+        if coding != "packed" and coding not in fitting:
+            raise WavelexError(f"there is no {coding} prior for the weights {weights_hash}; fit one with wavelex prior, or choose packed")
+        return coding, fitting.get(coding)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (shipped_priors, (self.model,)) if self.model else (Priors, (self.stored,))
 
 
 def save_prior(path: Path, prior: ContextPrior | NeuralPrior, weights_hash: str) -> str:
@@ -41,8 +84,8 @@ def prior_hash(kind: str, weights_hash: str, tensors: Mapping[str, np.ndarray]) 
     return digest.hexdigest()[:8]
 
 
-def load_prior(path: Path) -> tuple[str, str, Prior]:
-    """Hash, the hash of the weights it is for, and the prior. Raises WavelexError where it is none."""
+def load_prior(path: Path) -> StoredPrior:
+    """Raises WavelexError where the file is no prior."""
     try:
         with safe_open(path, framework="np") as opened:
             header = dict(opened.metadata() or {})
@@ -57,37 +100,30 @@ def load_prior(path: Path) -> tuple[str, str, Prior]:
         name = prior_hash(header["kind"], header["weights"], tensors)
     except (KeyError, ValueError) as error:
         raise WavelexError(f"{path}: not a whole token prior ({error}); fit it again") from error
-    return name, header["weights"], made
+    return StoredPrior(name, header["weights"], made)
 
 
-def register_beside(weights: Path, weights_hash: str) -> None:
-    """Make the priors that lie beside a codec's weights, and are made for them, known to readers and writers of token files."""
-    for kind in KINDS:
-        path = weights.with_name(f"{weights.stem}.{kind}{ENDING}")
-        if path.is_file():
-            name, made_for, prior = load_prior(path)
-            if made_for == weights_hash:
-                _register(name, made_for, prior)
-
-
-def find_prior(name: str) -> Prior | None:
-    """The prior with that hash: one registered, or one of the shipped."""
-    _register_shipped()
-    return _known.get(name)
-
-
-def priors_for(weights_hash: str) -> dict[str, str]:
-    """The priors known for a codec's weights: kind to hash."""
-    _register_shipped()
-    return dict(_made_for.get(weights_hash, {}))
+def priors_beside(weights: Path) -> Priors:
+    """The priors that lie beside a codec's weights; `Priors.for_coding` tells which of them fit."""
+    paths = [weights.with_name(f"{weights.stem}.{kind}{ENDING}") for kind in KINDS]
+    return Priors(tuple(load_prior(path) for path in paths if path.is_file()))
 
 
 @cache
-def _register_shipped() -> None:
-    for path in sorted((Path(str(resources.files("wavelex"))) / "models").glob(f"*{ENDING}")):
-        _register(*load_prior(path))
+def shipped_priors(model: str) -> Priors:
+    """Those of a model inside the package."""
+    return Priors(priors_beside(_models() / f"{model}.safetensors").stored, model)
 
 
-def _register(name: str, weights_hash: str, prior: Prior) -> None:
-    _known[name] = prior
-    _made_for.setdefault(weights_hash, {})[prior.kind] = name
+@cache
+def shipped_with(name: str) -> Priors:
+    """Those of the shipped model of which one has this hash; none if there is no such model."""
+    for path in sorted(_models().glob(f"*{ENDING}")):
+        priors = shipped_priors(path.name.split(".")[0])
+        if priors.find(name):
+            return priors
+    return Priors()
+
+
+def _models() -> Path:
+    return Path(str(resources.files("wavelex"))) / "models"

@@ -1,0 +1,91 @@
+"""Many short signals at once: those of like length share a pass through the model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+
+from wavelex.audio.files import Audio, Resampler
+from wavelex.codec.concealment import Concealer
+from wavelex.codec.long_signals import Source, SourceReader, fit
+from wavelex.codec.model import CodecModel
+from wavelex.codec.streams import arrived
+from wavelex.search.base import FrameSearch
+from wavelex.tokens.entropy.priors.base import Prior
+from wavelex.tokens.tokens import LOST, AudioTokens
+
+SECONDS_AT_ONCE = 16.0
+"""Of a pass, its padding included: more is slower on a CPU, whose caches it leaves, and takes memory."""
+
+
+def encode_together(
+    model: CodecModel, search: FrameSearch, sources: Sequence[Source], sample_rate: int | None
+) -> list[tuple[np.ndarray, int, int]]:
+    """Codes (codebooks, frames), sample rate and length in samples of each source, mixed to one channel."""
+    clips, rates, lengths = [], [], []
+    for source in sources:
+        with SourceReader(source, sample_rate, model.sample_rate) as opened:
+            resampler = Resampler(opened.sample_rate, model.sample_rate, 1)
+            blocks = [block.mean(axis=0, keepdims=True) for block in opened.blocks()]
+            ready = [resampler.push(block) for block in blocks]
+            ready.append(resampler.push(np.zeros((1, 0), np.float32), last=True))
+            clips.append(np.concatenate(ready, axis=1)[0])
+            rates.append(opened.sample_rate)
+            lengths.append(sum(block.shape[1] for block in blocks))
+    codes = [np.zeros((search.codebooks, 0), np.int64)] * len(clips)
+    for group in _groups([len(clip) for clip in clips], model.sample_rate):
+        padded = np.zeros((len(group), 1, max(len(clips[index]) for index in group)), np.float32)
+        for row, index in zip(padded, group, strict=True):
+            row[0, : len(clips[index])] = clips[index]
+        with torch.inference_mode():
+            search.begin()
+            found = search.choose(model.latents(torch.from_numpy(padded).to(model.device))).cpu().numpy()
+        for row, index in zip(found, group, strict=True):
+            codes[index] = row[:, : -(-len(clips[index]) // model.hop_length)]
+    return list(zip(codes, rates, lengths, strict=True))
+
+
+def decode_together(model: CodecModel, prior: Prior | None, tokens: Sequence[AudioTokens]) -> list[Audio]:
+    """The audio of each at its source's sample rate; LOST frames are concealed if there is a prior."""
+    rows = [row for item in tokens for row in item.codes]
+    samples = [np.zeros(0, np.float32)] * len(rows)
+    for group in _groups([row.shape[1] * model.hop_length for row in rows], model.sample_rate):
+        frames = max(rows[index].shape[1] for index in group)
+        codes = np.full((len(group), rows[group[0]].shape[0], frames), LOST)
+        for target, index in zip(codes, group, strict=True):
+            target[:, : rows[index].shape[1]] = rows[index]
+        with torch.inference_mode():
+            latents = model.quantizer.decode(torch.from_numpy(codes).to(model.device))
+            heard = np.ones((len(group), frames * model.hop_length), np.float32)
+            for place, index in enumerate(group):
+                if (rows[index][0] == LOST).any():
+                    row, count = rows[index][None], rows[index].shape[1]
+                    gains = arrived(row, model.hop_length)
+                    if prior:
+                        filled, gains = Concealer(model.quantizer, prior, 1, model.frame_rate).fill(row, model.hop_length)
+                        latents[place, :, :count] = filled[0]
+                    heard[place, : count * model.hop_length] = gains[0]
+            decoded = model.synthesize(latents)[:, 0].float().cpu().numpy() * heard
+        for row, index in zip(decoded, group, strict=True):
+            samples[index] = row[: rows[index].shape[1] * model.hop_length]
+    found, start = [], 0
+    for item in tokens:
+        streams = np.stack(samples[start : start + item.streams])
+        start += item.streams
+        resampled = Resampler(model.sample_rate, item.source_rate, item.streams).push(streams, last=True)
+        found.append(Audio(fit(resampled, item.length), item.source_rate))
+    return found
+
+
+def _groups(lengths: Sequence[int], sample_rate: int) -> Iterator[list[int]]:
+    """Places of signals of so many samples, those that go together: of like length, and no more than are worth a pass."""
+    group: list[int] = []
+    for index in np.argsort(lengths, kind="stable").tolist():
+        if group and (len(group) + 1) * lengths[index] > SECONDS_AT_ONCE * sample_rate:
+            yield group
+            group = []
+        group.append(index)
+    if group:
+        yield group
