@@ -14,12 +14,18 @@ from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
-from wavelex.errors import WavelexError, printable
+from wavelex.errors import WavelexError
 
 _TEMPORARY = ".wavelex-"
 _LONGEST_ENDING = 20
 _STALE_SECONDS = 60
 """Age from which a temporary file that no process holds is one whose writer was killed."""
+
+
+def shown(path: str | os.PathLike[str]) -> str:
+    """A path that can be printed on one line anywhere: bytes that are not UTF-8, and control characters, as backslash sequences."""
+    text = os.fspath(path).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def open_to_read(path: str | os.PathLike[str], kind: str) -> BinaryIO:
@@ -30,20 +36,20 @@ def open_to_read(path: str | os.PathLike[str], kind: str) -> BinaryIO:
     try:
         mode = Path(path).stat().st_mode
         if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode) and not stat.S_ISFIFO(mode):
-            raise WavelexError(f"{printable(path)}: is a device or socket, not a file; give {kind}")
+            raise WavelexError(f"{shown(path)}: is a device or socket, not a file; give {kind}")
         opened = Path(path).open("rb")  # noqa: SIM115 - the caller closes it
         if stat.S_ISFIFO(mode):
             with opened:
                 return spooled(opened)
         return opened
     except FileNotFoundError as error:
-        raise WavelexError(f"{printable(path)}: no such file") from error
+        raise WavelexError(f"{shown(path)}: no such file") from error
     except IsADirectoryError as error:
-        raise WavelexError(f"{printable(path)}: is a folder; give {kind}") from error
+        raise WavelexError(f"{shown(path)}: is a folder; give {kind}") from error
     except OSError as error:
-        raise WavelexError(f"{printable(path)}: cannot be read ({error.strerror}); check {_cause(error)}") from error
+        raise WavelexError(f"{shown(path)}: cannot be read ({error.strerror}); check {_cause(error)}") from error
     except ValueError as error:
-        raise WavelexError(f"{printable(path)}: no file can have such a name ({error}); check the quoting") from error
+        raise WavelexError(f"{shown(path)}: no file can have such a name ({error}); check the quoting") from error
 
 
 def is_pipe(path: str | os.PathLike[str]) -> bool:
@@ -80,7 +86,7 @@ class replacing:
         self._target = Path(os.path.realpath(self.path))
         folder = self._target.parent
         if not folder.is_dir():
-            raise WavelexError(f"{printable(self.path)}: its folder does not exist; create {printable(folder)} first")
+            raise WavelexError(f"{shown(self.path)}: its folder does not exist; create {shown(folder)} first")
         _remove_stale(folder)
         # The ending stays, since some writers go by it.
         temporary = folder / f"{_TEMPORARY}{secrets.token_hex(8)}{self._target.suffix[:_LONGEST_ENDING]}"
@@ -92,7 +98,7 @@ class replacing:
                 fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise WavelexError(
-                f"{printable(self.path)}: cannot be written ({error.strerror}); check its folder's permissions or choose another place"
+                f"{shown(self.path)}: cannot be written ({error.strerror}); check its folder's permissions or choose another place"
             ) from error
         self._mode = stat.S_IMODE(os.fstat(self._handle).st_mode) if mode is None else mode
         self._temporary = temporary
@@ -105,15 +111,15 @@ class replacing:
         except FileNotFoundError:
             return None
         except NotADirectoryError:
-            raise WavelexError(f"{printable(self.path)}: its folder does not exist; create {printable(self.path.parent)} first") from None
+            raise WavelexError(f"{shown(self.path)}: its folder does not exist; create {shown(self.path.parent)} first") from None
         except OSError as error:
-            raise WavelexError(f"{printable(self.path)}: cannot be written ({error.strerror}); check {_cause(error)}") from error
+            raise WavelexError(f"{shown(self.path)}: cannot be written ({error.strerror}); check {_cause(error)}") from error
         except ValueError as error:
-            raise WavelexError(f"{printable(self.path)}: no file can have such a name ({error}); check the quoting") from error
+            raise WavelexError(f"{shown(self.path)}: no file can have such a name ({error}); check the quoting") from error
         if stat.S_ISDIR(found):
-            raise WavelexError(f"{printable(self.path)}: is a folder; give the name of a file to write")
+            raise WavelexError(f"{shown(self.path)}: is a folder; give the name of a file to write")
         if not stat.S_ISREG(found):
-            raise WavelexError(f"{printable(self.path)}: is a device or pipe, not a file; write to - for standard output")
+            raise WavelexError(f"{shown(self.path)}: is a device or pipe, not a file; write to - for standard output")
         return stat.S_IMODE(found)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:

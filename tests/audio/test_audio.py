@@ -153,11 +153,11 @@ def test_recordings_are_read_from_pipes(tmp_path: Path) -> None:
 
 
 def test_names_that_cannot_be_or_be_shown_are_told_in_one_line(tmp_path: Path) -> None:
-    with pytest.raises(WavelexError, match=r"a\?b: no file can have such a name"):
+    with pytest.raises(WavelexError, match=r"a\\x00b: no file can have such a name"):
         read_audio("a\0b")
     name = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.wav")
     Path(name).write_bytes(b"no audio")
-    with pytest.raises(WavelexError, match=r"caf\?.wav: not an audio file") as told:
+    with pytest.raises(WavelexError, match=r"caf\\xe9.wav: not an audio file") as told:
         read_audio(name)
     assert str(told.value).encode("utf-8")
     Path(name).unlink()

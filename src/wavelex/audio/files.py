@@ -13,8 +13,8 @@ import numpy as np
 import soundfile
 import soxr
 
-from wavelex.errors import WavelexError, printable
-from wavelex.files import is_pipe, open_to_read, replacing
+from wavelex.errors import WavelexError
+from wavelex.files import is_pipe, open_to_read, replacing, shown
 
 EXTENSIONS = frozenset({".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif", ".au", ".w64", ".caf"})
 WRITTEN: dict[str, tuple[str, str | None]] = {
@@ -92,7 +92,7 @@ class AudioReader:
     def __init__(self, source: str | os.PathLike[str] | BinaryIO) -> None:
         target: object = source
         if isinstance(source, (str, os.PathLike)):
-            self.name = printable(source)
+            self.name = shown(source)
             opened = open_to_read(source, "an audio file")
             if not opened.read(1):
                 raise WavelexError(f"{self.name}: the file is empty (0 bytes); record or copy it again")
@@ -102,7 +102,8 @@ class AudioReader:
                 target = opened
             else:
                 opened.close()
-                target = _as_named(source)
+                # As bytes, since soundfile would refuse to encode a name that is not UTF-8.
+                target = os.fsencode(source)
         elif hasattr(source, "read"):
             self.name = "standard input"
         else:
@@ -155,11 +156,6 @@ def raw_pcm(source: BinaryIO, sample_rate: int) -> Audio:
     if len(data) % 2:
         raise WavelexError(f"standard input: {len(data)} bytes are not whole 16-bit samples; send little-endian 16-bit mono")
     return Audio(np.frombuffer(data, "<i2").astype(np.float32)[None] / 32768, sample_rate)
-
-
-def _as_named(source: Any) -> Any:
-    """A path as the system spells it, whatever its letters; soundfile itself takes UTF-8 alone. Windows has no other names."""
-    return os.fsencode(source) if isinstance(source, (str, os.PathLike)) and os.name == "posix" else source
 
 
 def check_finite(samples: np.ndarray, name: str) -> None:
@@ -215,15 +211,15 @@ class AudioWriter:
 
     def __init__(self, path: str | os.PathLike[str] | BinaryIO, sample_rate: int, channels: int, expected: int | None) -> None:
         self._replacing = None if hasattr(path, "write") else replacing(Path(path))  # type: ignore[arg-type]
-        self._name = "standard output" if self._replacing is None else printable(path)  # type: ignore[arg-type]
-        target = path if self._replacing is None else self._replacing.__enter__()
+        self._name = "standard output" if self._replacing is None else shown(path)  # type: ignore[arg-type]
+        target = path if self._replacing is None else os.fsencode(self._replacing.__enter__())
         ending = "" if self._replacing is None else Path(path).suffix.lower().lstrip(".")  # type: ignore[arg-type]
         self._kind = "audio"
         self._room = 0
         try:
             self._kind, subtype = file_format(ending, None if expected is None else 2 * channels * expected)
             self._room = LIMIT // (2 * channels) if self._kind in COUNTED_IN_32_BITS else sys.maxsize
-            self._file = soundfile.SoundFile(_as_named(target), "w", sample_rate, channels, subtype=subtype, format=self._kind)
+            self._file = soundfile.SoundFile(target, "w", sample_rate, channels, subtype=subtype, format=self._kind)
         except WavelexError as error:
             self._abandon()
             raise WavelexError(f"{self._name}: {error}") from error
@@ -267,7 +263,7 @@ def file_format(ending: str, size: int | None) -> tuple[str, str | None]:
     if ending in ("", "wav"):
         return ("RF64" if size is None or size > LIMIT else "WAV"), "PCM_16"
     if ending not in WRITTEN:
-        raise WavelexError(f"unknown audio format {printable(ending)!r}; end the name in .wav or .{', .'.join(WRITTEN)}")
+        raise WavelexError(f"unknown audio format {shown(ending)!r}; end the name in .wav or .{', .'.join(WRITTEN)}")
     kind, subtype = WRITTEN[ending]
     if kind in COUNTED_IN_32_BITS and (size or 0) > LIMIT:
         raise WavelexError(f"{size} bytes of samples are more than {kind} can hold; end the name in .wav, .w64, .caf or .flac")

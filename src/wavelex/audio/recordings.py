@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wavelex.audio.files import find_audio
-from wavelex.errors import WavelexError, printable
+from wavelex.errors import WavelexError
+from wavelex.files import shown
 
 _WANTED = "give a folder of recordings or a text file with a path a line"
 
@@ -48,9 +49,9 @@ def list_recordings(source: Path) -> list[Recording]:
     elif source.is_file():
         found = _read_manifest(source)
     else:
-        raise WavelexError(f"{printable(source)}: no such folder or manifest")
+        raise WavelexError(f"{shown(source)}: no such folder or manifest")
     if not found:
-        raise WavelexError(f"{printable(source)}: holds no audio files (wav, flac, ogg, opus, mp3)")
+        raise WavelexError(f"{shown(source)}: holds no audio files (wav, flac, ogg, opus, mp3)")
     return found
 
 
@@ -60,11 +61,11 @@ def _read_manifest(path: Path) -> list[Recording]:
             # Texts hold quotes, which mean nothing: a row is a line, and a tab is what parts its columns.
             rows = [row for row in csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE) if row]
     except (UnicodeDecodeError, csv.Error) as error:
-        raise WavelexError(f"{printable(path)}: not a manifest; {_WANTED}") from error
+        raise WavelexError(f"{shown(path)}: not a manifest; {_WANTED}") from error
     except OSError as error:
-        raise WavelexError(f"{printable(path)}: cannot be read ({error.strerror}); check its permissions") from error
+        raise WavelexError(f"{shown(path)}: cannot be read ({error.strerror}); check its permissions") from error
     if any("\0" in cell for row in rows for cell in row):
-        raise WavelexError(f"{printable(path)}: not a manifest (it has NUL characters); {_WANTED}")
+        raise WavelexError(f"{shown(path)}: not a manifest (it has NUL characters); {_WANTED}")
     if not rows or "path" not in rows[0]:
         return [Recording(path.parent / row[0], row[0]) for row in rows if row[0]]
     columns = rows[0]

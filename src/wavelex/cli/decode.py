@@ -19,8 +19,8 @@ from wavelex.cli.standard_streams import output, standard_input
 from wavelex.codec.codec import Codec
 from wavelex.codec.hub import DEFAULT_MODEL, load
 from wavelex.codec.long_signals import DecodedSignal
-from wavelex.errors import WavelexError, printable
-from wavelex.files import open_to_read
+from wavelex.errors import WavelexError
+from wavelex.files import open_to_read, shown
 from wavelex.tokens.format.container import Reader
 from wavelex.tokens.tokens import LOST, AudioTokens, check_codes
 
@@ -33,10 +33,10 @@ def decode(
     sample_rate: Annotated[int | None, typer.Option(help="Rate of the result; the recording's own unless given.")] = None,
     salvage: Annotated[bool, typer.Option(help="Decode what is intact of a damaged file; the rest fades to silence.")] = False,
     rescale: Annotated[bool, typer.Option(help="Turn a result down that would be clipped, instead of clipping it.")] = False,
+    max_frames: MaxFrames = None,
     force: Force = False,
     skip_existing: SkipExisting = False,
     processes: Processes = 1,
-    max_frames: MaxFrames = None,
     as_json: Json = False,
 ) -> None:
     """Decode .wlx files to recordings of exactly the encoded length (NAME.decoded.wav unless --out says where)."""
@@ -67,7 +67,7 @@ class DecodeWork:
     sample_rate: int | None
     salvage: bool
     rescale: bool
-    max_frames: int | None = None
+    max_frames: int | None
 
     def __call__(self, job: Job, advance: Advance) -> dict[str, Any]:
         begun = time.perf_counter()
@@ -90,7 +90,7 @@ class DecodeWork:
             clipped = self._write(job, decoding, rate, 1 / max(1.0, peak), advance)
         return {
             "file": job.name,
-            "audio": printable(job.target),
+            "audio": shown(job.target),
             "seconds": described.seconds,
             "sample_rate": rate,
             "streams": described.streams,

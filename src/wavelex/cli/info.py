@@ -11,8 +11,8 @@ import typer
 from wavelex.cli.common import Json, MaxFrames
 from wavelex.cli.jobs import is_file
 from wavelex.codec.hub import DEFAULT_MODEL, load
-from wavelex.errors import WavelexError, printable
-from wavelex.files import open_to_read
+from wavelex.errors import WavelexError
+from wavelex.files import open_to_read, shown
 from wavelex.tokens.format.container import Reader
 from wavelex.tokens.format.header import MAGIC
 
@@ -38,14 +38,14 @@ def info(
 def describe_file(path: Path, max_frames: int | None = None) -> dict[str, Any]:
     """The header in words and the state of every block."""
     with open_to_read(path, "a .wlx file") as source:
-        reader = Reader(source, printable(path), max_frames=max_frames)
+        reader = Reader(source, shown(path), max_frames=max_frames)
         damaged = _told([reader.describe(damage) for damage in reader.check()])
         damaged += filter(None, [reader.ending()])
     header = reader.header
     seconds = header.length / header.source_rate
     size = path.stat().st_size
     return {
-        "file": printable(path),
+        "file": shown(path),
         "model": header.model,
         "weights": header.weights_hash,
         "seconds": seconds,

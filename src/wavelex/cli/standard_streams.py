@@ -17,7 +17,7 @@ _CHUNK = 1 << 20
 
 def standard_input() -> BinaryIO:
     """All of standard input, in memory or a temporary file. Raises WavelexError when it is closed."""
-    stream = getattr(sys.stdin, "buffer", None)
+    stream: BinaryIO | None = getattr(sys.stdin, "buffer", None)
     if stream is None:
         raise WavelexError("standard input is closed; pipe something into it")
     return spooled(stream)

@@ -27,13 +27,10 @@ NO_PRIORS = Priors()
 
 
 def block_coder(header: Header, name: str, priors: Priors) -> BlockCoder:
-    """What turns the blocks of such a file into bytes and back.
-
-    The prior is one of `priors` or of a shipped model. Raises WavelexError when it is not to be had.
-    """
+    """What turns the blocks of such a file into bytes and back. Raises WavelexError when its prior is not to be had."""
     if header.coding == "packed":
         return PackedCoder(tuple(header.bits))
-    prior = find_prior(header, priors)
+    prior = _prior_of(header, priors)
     if prior is None:
         raise WavelexError(
             f"{name}: is coded with the token prior {header.prior}, which is not here; give the model that encoded it (--model)"
@@ -43,8 +40,8 @@ def block_coder(header: Header, name: str, priors: Priors) -> BlockCoder:
     return ModelledCoder(prior, len(header.codebook_sizes), header.variable)
 
 
-def find_prior(header: Header, priors: Priors) -> Prior | None:
-    """The prior that a file is coded with: one of `priors`, or one of a shipped model."""
+def _prior_of(header: Header, priors: Priors) -> Prior | None:
+    """One of `priors`, or of a shipped model."""
     return priors.find(header.prior) or shipped_with(header.prior).find(header.prior)
 
 
@@ -77,8 +74,7 @@ class Writer:
         self, target: BinaryIO, header: Header, name: str = "tokens", priors: Priors = NO_PRIORS, globals_: np.ndarray | None = None
     ) -> None:
         check_header(header, name)
-        self._target, self._header, self._name = target, header, name
-        self._coder = block_coder(header, name, priors)
+        self._target, self._header, self._coder, self._name = target, header, block_coder(header, name, priors), name
         globals_ = np.zeros((header.streams, 0), np.int64) if globals_ is None else globals_
         check_globals(globals_, header, name)
         self._head = pack(globals_[:, :, None], bits_of(header.global_sizes)) if header.global_sizes else b""
@@ -134,7 +130,7 @@ class Reader:
     """
 
     def __init__(self, source: BinaryIO, name: str, priors: Priors = NO_PRIORS, max_frames: int | None = None) -> None:
-        self._source, self.name, self.priors = source, name, priors
+        self._source, self.name, self._priors = source, name, priors
         self.header = read_header(source, name)
         self._begin = source.tell()
         check_frames(self.header, source.seek(0, 2), name, max_frames)
@@ -160,7 +156,7 @@ class Reader:
     @property
     def decodable(self) -> bool:
         """Whether the prior that the blocks are coded with is at hand."""
-        return self.header.coding == "packed" or find_prior(self.header, self.priors) is not None
+        return self.header.coding == "packed" or _prior_of(self.header, self._priors) is not None
 
     def blocks(self) -> Iterator[tuple[int, np.ndarray | Damage]]:
         """Each block's number of frames with its codes, or with what is wrong with it."""
@@ -235,7 +231,7 @@ class Reader:
         return None
 
     def _decode(self, group: list[tuple[int, Payload | Damage]]) -> Iterator[tuple[int, np.ndarray | Damage]]:
-        self._coder = self._coder or block_coder(self.header, self.name, self.priors)
+        self._coder = self._coder or block_coder(self.header, self.name, self._priors)
         packer = PackedCoder(tuple(self.header.bits))
         head = globals_size(self.header)
         found: dict[int, np.ndarray | ValueError] = {}

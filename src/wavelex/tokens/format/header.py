@@ -82,6 +82,11 @@ class Header:
         return head + _CRC.pack(zlib.crc32(head))
 
 
+def block_frames_at(frame_rate: float) -> int:
+    """Frames of a block of BLOCK_SECONDS: an even number, for frames that share their number of codebooks are kept together."""
+    return max(2, 2 * round(BLOCK_SECONDS * frame_rate / 2))
+
+
 def bits_of(sizes: Sequence[int]) -> list[int]:
     """Bits that hold a code of each codebook."""
     return [max(1, (size - 1).bit_length()) for size in sizes]
@@ -96,11 +101,6 @@ def _runs(sizes: Sequence[int]) -> bytes:
         else:
             runs.append([size, 1])
     return varint(len(runs)) + b"".join(varint(size) + varint(count) for size, count in runs)
-
-
-def block_frames_at(frame_rate: float) -> int:
-    """Frames of a block of BLOCK_SECONDS: an even number, for frames that share their number of codebooks are kept together."""
-    return max(2, 2 * round(BLOCK_SECONDS * frame_rate / 2))
 
 
 def varint(number: int) -> bytes:
