@@ -47,7 +47,7 @@ def describe_tokens(data: bytes) -> None:
 
 def decode_tokens(data: bytes) -> None:
     with stored(data, "input.wlx") as path:
-        DecodeWork(DEFAULT_MODEL, None, None, False, False)(Job(path, path.with_suffix(".wav")), lambda _: None)
+        DecodeWork(DEFAULT_MODEL, None, None, False, False, None)(Job(path, path.with_suffix(".wav")), lambda _: None)
 
 
 def read_token_header(data: bytes) -> None:
@@ -98,8 +98,5 @@ def targets_for(name: str) -> list[str]:
     """Those that a file of such a name is for."""
     if name.endswith(".wlx"):
         return ["header", "load", "salvage", "info", "decode"]
-    if name.endswith(".prior.safetensors"):
-        return ["prior"]
-    if name.endswith(".safetensors"):
-        return ["checkpoint"]
-    return ["manifest"] if name.endswith(".tsv") else ["recording"]
+    endings = {".prior.safetensors": "prior", ".safetensors": "checkpoint", ".tsv": "manifest"}
+    return [next((target for ending, target in endings.items() if name.endswith(ending)), "recording")]

@@ -16,7 +16,7 @@ def build(design: str, arguments: Mapping[str, Any] | None = None) -> CodecModel
     """A model with fresh weights. Raises WavelexError for an unknown design or argument."""
     arguments = dict(arguments or {})
     if design not in DESIGNS:
-        raise WavelexError(f"unknown design {design!r}; this version knows {', '.join(sorted(DESIGNS))}")
+        raise WavelexError(f"unknown design {design[:40]!r}; this version knows {', '.join(sorted(DESIGNS))}")
     try:
         model = DESIGNS[design](**arguments)
     except (TypeError, ValueError, RuntimeError, ZeroDivisionError, OverflowError, MemoryError) as error:
