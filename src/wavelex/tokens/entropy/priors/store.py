@@ -92,7 +92,7 @@ def load_prior(path: Path) -> StoredPrior:
         # Types that numpy lacks are told as TypeError or AttributeError.
         raise WavelexError(f"{path}: not a token prior, or damaged; copy it again") from error
     if header.get("format") != FORMAT or header.get("kind") not in KINDS:
-        raise WavelexError(f"{path}: not a token prior of this version ({header.get('format', 'no format given')})")
+        raise WavelexError(f"{path}: not a token prior of this version ({header.get('format', 'no format given')[:40]})")
     try:
         made = KINDS[header["kind"]](tensors)
         name = prior_hash(header["kind"], header["weights"], tensors)
