@@ -19,15 +19,25 @@ def speech_16k(
     encoder_hidden: int = 768,
     decoder_width: int = 384,
     decoder_hidden: int = 768,
+    noise_bands: int = 0,
 ) -> CodecModel:
     """Frame-rate encoder and Fourier decoder around a residual quantizer.
 
     `masked_groups` > 0 makes the first that many codebooks see disjoint channels (Language-Codec's MCRVQ has 3).
+    `noise_bands` > 0 lets the decoder put noise where it cannot predict the phase.
     Look-ahead: encoder 80 samples of window and one frame, decoder 240 samples of overlap and one frame; 60 ms in all.
     """
     encoder = SpectralEncoder(
         dim, encoder_width, encoder_hidden, blocks=[(1, 1), (2, 0), (4, 0), (1, 0)], hop_length=HOP_LENGTH, stft_lookahead=80
     )
     quantizer = MaskedChannelRVQ(dim, groups=masked_groups) if masked_groups else ResidualVQ(dim)
-    decoder = FourierDecoder(dim, decoder_width, decoder_hidden, blocks=[(1, 1), (2, 0), (4, 0), (1, 0)], hop_length=HOP_LENGTH, trim=240)
+    decoder = FourierDecoder(
+        dim,
+        decoder_width,
+        decoder_hidden,
+        blocks=[(1, 1), (2, 0), (4, 0), (1, 0)],
+        hop_length=HOP_LENGTH,
+        trim=240,
+        noise_bands=noise_bands,
+    )
     return CodecModel(encoder, quantizer, decoder, SAMPLE_RATE)
