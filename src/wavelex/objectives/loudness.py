@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-
 QUIETEST = 1e-4
 """Power, full scale being one, below which a recording is not made as loud as the others."""
 
