@@ -1,11 +1,51 @@
 """Wavelex: speech as discrete tokens. `load` a codec, `encode`, `decode`."""
 
-from wavelex.audio.files import Audio, read_audio, write_audio
-from wavelex.codec.codec import Codec
-from wavelex.codec.hub import load
-from wavelex.errors import WavelexError
-from wavelex.search.target import Quality
-from wavelex.tokens.tokens import AudioTokens
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from wavelex.audio.files import Audio, read_audio, write_audio
+    from wavelex.codec.codec import Codec
+    from wavelex.codec.hub import load
+    from wavelex.codec.options import EncodeOptions
+    from wavelex.errors import WavelexError
+    from wavelex.search.target import Quality
+    from wavelex.tokens.tokens import AudioTokens
 
 __version__ = "0.1.0"
-__all__ = ["Audio", "AudioTokens", "Codec", "Quality", "WavelexError", "__version__", "load", "read_audio", "write_audio"]
+__all__ = [
+    "Audio",
+    "AudioTokens",
+    "Codec",
+    "EncodeOptions",
+    "Quality",
+    "WavelexError",
+    "__version__",
+    "load",
+    "read_audio",
+    "write_audio",
+]
+_PLACES = {
+    "Audio": "audio.files",
+    "AudioTokens": "tokens.tokens",
+    "Codec": "codec.codec",
+    "EncodeOptions": "codec.options",
+    "Quality": "search.target",
+    "WavelexError": "errors",
+    "load": "codec.hub",
+    "read_audio": "audio.files",
+    "write_audio": "audio.files",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Imported when first used: torch alone takes seconds, and not all that is here needs it.
+    if name not in _PLACES:
+        raise AttributeError(f"module 'wavelex' has no attribute {name!r}")
+    return getattr(import_module(f"wavelex.{_PLACES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

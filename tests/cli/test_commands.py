@@ -100,7 +100,7 @@ def test_ways_of_encoding_all_decode_to_the_same_length(run: Command, tmp_path: 
     }.items():
         coded = tmp_path / f"{name}.wlx"
         assert run("encode", tmp_path / "a.wav", "-o", coded, *words, model_given=False).code == 0
-        assert run("decode", coded, "-o", tmp_path / "out.wav", model_given=False).code == 0
+        assert run("decode", coded, "-f", "-o", tmp_path / "out.wav", model_given=False).code == 0
         assert len(read_audio(tmp_path / "out.wav")) == len(spoken)
         sizes[name], codes[name] = coded.stat().st_size, AudioTokens.load(coded).codes
     # Spoken by a machine, which no prior has heard: no coding costs more than the plain one.
@@ -161,7 +161,9 @@ def test_decode_at_another_rate_and_fewer_codebooks(run: Command, clip: Path, tm
 
 def test_roundtrip_writes_and_measures(run: Command, clip: Path) -> None:
     told = json.loads(run("roundtrip", clip, "-n", "4", "--json").out)
-    assert told["bits_per_second"] == pytest.approx(2000, rel=0.02)
+    # At 16 kHz, as it is measured, the file is a few bytes of header shorter or longer.
+    written = json.loads(run("encode", clip, "-n", "4", "--json").out)
+    assert told["bits_per_second"] == pytest.approx(written["bits_per_second"], rel=0.01)
     assert 1 <= told["pesq"] <= 4.7 and -1 <= told["stoi"] <= 1
     assert len(read_audio(clip.with_name("clip.decoded.wav"))) == 19200
 
@@ -327,7 +329,7 @@ def test_unreadable_and_unwritable_places(run: Command, open_folder: Path, model
         with pytest.MonkeyPatch.context() as patched:
             # The model itself lies in a folder of root's.
             patched.setattr(f"wavelex.cli.{command}.load", lambda name: codec)
-            result = run(command, source, *(["-o", target] if target else []))
+            result = run(command, source, "-f", *(["-o", target] if target else []))
         assert result.code == 2 and result.err.count("\n") == 1, result.err
         assert "ermission" in result.err, result.err
     assert list((open_folder / "closed").iterdir()) == []
@@ -438,7 +440,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(run: Command, clip: Path, tm
 
 def test_roundtrip_of_a_folder_leaves_its_own_results_out(run: Command, clip: Path, tmp_path: Path) -> None:
     for _ in range(2):
-        assert run("roundtrip", tmp_path).code == 0
+        assert run("roundtrip", tmp_path, "-f").code == 0
     assert sorted(p.name for p in tmp_path.iterdir()) == ["clip.decoded.wav", "clip.wav"]
 
 
@@ -501,7 +503,7 @@ def test_bad_models(run: Command, clip: Path, tmp_path: Path, model: Path) -> No
         (["-t", "soon"], "give bits a second"),
         (["--coding", "neural"], "no neural prior"),
         (["--coding", "zip"], "choose from packed, context, neural"),
-        (["--packet", "5000"], "at most 4000 milliseconds"),
+        (["--packet", "5000"], "at most 4 s"),
         (["-t", "1k", "--coding", "packed"], "cannot be packed"),
     ],
 )
@@ -515,3 +517,96 @@ def test_two_inputs_for_one_output_are_refused(run: Command, tmp_path: Path) -> 
         write_audio(tmp_path / name, Audio(voice(0.1)[None], 16000))
     result = run("encode", tmp_path / "a.wav", tmp_path / "a.flac", "-o", tmp_path)
     assert result.code == 2 and "two inputs would be written to it" in result.err
+
+
+def test_what_is_there_is_overwritten_or_left_only_when_asked(run: Command, clip: Path) -> None:
+    coded = clip.with_suffix(".wlx")
+    assert run("encode", clip).code == 0
+    before = coded.read_bytes()
+    refused = run("encode", clip, "-n", "2")
+    assert refused.code == 2 and "--force" in refused.err and refused.err.count("\n") == 1 and coded.read_bytes() == before
+    assert run("encode", clip, "-n", "2", "--skip-existing").code == 0 and coded.read_bytes() == before
+    assert run("encode", clip, "-n", "2", "--force").code == 0 and coded.read_bytes() != before
+    assert run("decode", coded).code == 0 and run("decode", coded).code == 2
+
+
+def test_an_out_that_ends_in_a_slash_is_a_folder(run: Command, clip: Path, tmp_path: Path) -> None:
+    assert run("encode", clip, "-o", f"{tmp_path}/new/").code == 0
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["clip.wlx"]
+
+
+def test_several_processes_give_the_files_of_one(run: Command, tmp_path: Path) -> None:
+    inside = tmp_path / "in"
+    inside.mkdir()
+    for index in range(3):
+        write_audio(inside / f"{index}.wav", Audio(voice(0.4, seed=index)[None], 16000))
+    (inside / "broken.wav").write_text("text")
+    one, two = run("encode", inside, "-o", tmp_path / "one"), run("encode", inside, "-o", tmp_path / "two", "-j", "2")
+    assert one.code == two.code == 2 and "broken.wav" in two.err and sorted(two.out.splitlines()) != []
+    for path in (tmp_path / "one").iterdir():
+        assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
+    assert len(list((tmp_path / "two").iterdir())) == 3
+
+
+def test_bare_samples_on_standard_input(run: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    samples = (voice(0.5) * 32767).astype("<i2")
+    soundfile.write(tmp_path / "same.wav", samples, 16000)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(samples.tobytes())))
+    assert run("encode", "-", "--raw-rate", "16000", "-o", tmp_path / "raw.wlx").code == 0
+    assert run("encode", tmp_path / "same.wav").code == 0
+    assert (tmp_path / "raw.wlx").read_bytes() == (tmp_path / "same.wlx").read_bytes()
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"odd")))
+    refused = run("encode", "-", "--raw-rate", "16000", "-o", tmp_path / "x.wlx")
+    assert refused.code == 2 and "16-bit" in refused.err
+
+
+def test_clipping_is_told_and_can_be_avoided(run: Command, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_audio(tmp_path / "a.wav", Audio(voice(0.5)[None], 16000))
+    assert run("encode", tmp_path / "a.wav").code == 0
+    loud = wavelex.load(model)
+    istft = loud.model.decoder.istft
+    istft.gain *= 500
+    monkeypatch.setattr("wavelex.cli.decode._codec", lambda name: loud)
+    told = json.loads(run("decode", tmp_path / "a.wlx", "--json").out)
+    assert told["clipped_samples"] > 0
+    turned_down = json.loads(run("decode", tmp_path / "a.wlx", "--json", "--rescale", "-f").out)
+    assert turned_down["clipped_samples"] == 0
+    assert np.abs(read_audio(tmp_path / "a.decoded.wav").samples).max() == pytest.approx(1.0, abs=1e-3)
+
+
+def test_a_name_that_is_not_utf8_does_not_end_a_batch(run: Command, tmp_path: Path) -> None:
+    inside = tmp_path / "in"
+    inside.mkdir()
+    strange = os.fsencode(inside) + b"/a\xff\n.wav"
+    write_audio(inside / "b.wav", Audio(voice(0.3)[None], 16000))
+    Path(os.fsdecode(strange)).write_bytes((inside / "b.wav").read_bytes())
+    (inside / os.fsdecode(b"c\xfe.wav")).write_text("text")
+    result = run("encode", inside)
+    assert result.code == 2 and result.err.count("\n") == 1 and result.out.count("\n") == 2
+    assert len(list(inside.glob("*.wlx"))) == 2
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
+def test_results_that_cannot_be_printed_do_not_end_a_batch(model: Path, tmp_path: Path) -> None:
+    for index in range(2):
+        write_audio(tmp_path / f"{index}.wav", Audio(voice(0.2, seed=index)[None], 16000))
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "wavelex", "encode", str(tmp_path), "--model", str(model)]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert done.returncode == 2 and "Traceback" not in done.stderr and len(list(tmp_path.glob("*.wlx"))) == 2
+
+
+WITHOUT_TORCH = """
+import sys
+from wavelex.cli.app import main
+try:
+    main()
+finally:
+    assert "torch" not in sys.modules
+"""
+
+
+@pytest.mark.parametrize("word", ["--help", "--version"])
+def test_help_does_without_torch(word: str) -> None:
+    done = subprocess.run([sys.executable, "-c", WITHOUT_TORCH, word], capture_output=True, text=True)
+    assert done.returncode == 0 and not done.stderr, done.stderr

@@ -80,7 +80,7 @@ class AudioReader:
             if not begins:
                 raise WavelexError(f"{source}: the file is empty (0 bytes); record or copy it again")
         try:
-            self._file = soundfile.SoundFile(source)
+            self._file = soundfile.SoundFile(_as_named(source))
         except (soundfile.LibsndfileError, RuntimeError, OSError, TypeError) as error:
             raise WavelexError(f"{self.name}: not an audio file that can be read (wav, flac, ogg, opus, mp3); convert it first") from error
         self.sample_rate, self.channels = int(self._file.samplerate), int(self._file.channels)
@@ -119,6 +119,11 @@ def raw_pcm(source: BinaryIO, sample_rate: int) -> Audio:
     if len(data) % 2:
         raise WavelexError(f"standard input: {len(data)} bytes are not whole 16-bit samples; send little-endian 16-bit mono")
     return Audio(np.frombuffer(data, "<i2").astype(np.float32)[None] / 32768, sample_rate)
+
+
+def _as_named(source: Any) -> Any:
+    """A path as the system spells it, whatever its letters; soundfile itself takes UTF-8 alone. Windows has no other names."""
+    return os.fsencode(source) if isinstance(source, (str, os.PathLike)) and os.name == "posix" else source
 
 
 def check_finite(samples: np.ndarray, name: str) -> None:
@@ -171,7 +176,7 @@ class AudioWriter:
         ending = "" if self._replacing is None else Path(path).suffix.lower().lstrip(".")  # type: ignore[arg-type]
         try:
             kind, subtype = file_format(ending, 2 * channels * expected)
-            self._file = soundfile.SoundFile(target, "w", sample_rate, channels, subtype=subtype, format=kind)
+            self._file = soundfile.SoundFile(_as_named(target), "w", sample_rate, channels, subtype=subtype, format=kind)
         except WavelexError as error:
             self._abandon()
             raise WavelexError(f"{path}: {error}") from error

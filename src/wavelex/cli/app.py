@@ -1,21 +1,56 @@
-"""The `wavelex` command: one file a command, each a thin shell over the library."""
+"""The `wavelex` command: one file a command, each a thin shell over the library, imported when it is called."""
 
 from __future__ import annotations
 
 import signal
 import sys
-from typing import Annotated
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
+import typer.core
+import typer.main
 
 import wavelex
-from wavelex.cli import bench, decode, demo, encode, info, prior, roundtrip, train
-from wavelex.errors import WavelexError
+from wavelex.errors import WavelexError, printable
 
+COMMANDS = {
+    "encode": "Encode speech to tokens in .wlx files.",
+    "decode": "Decode .wlx files to recordings of exactly the encoded length.",
+    "roundtrip": "Encode and decode; write the result and print rate, speed, PESQ and STOI.",
+    "info": "Describe a token file (and check all of it) or a model.",
+    "train": "Train a codec on your own recordings.",
+    "prior": "Fit the token priors that make a codec's files small.",
+    "bench": "Measure codecs side by side.",
+    "demo": "Encode and decode one recording at several rates; print a table, leave the sound and a picture.",
+}
+"""What each does, in a line; its function and its options stand in the module of that name."""
 EXTRAS = {"tensorboard": "train", **dict.fromkeys(("pesq", "pystoi", "matplotlib", "pyarrow", "PIL"), "bench")}
 """Which extra of the package brings a module."""
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+class LazyCommands(typer.core.TyperGroup):
+    """Lists all commands without importing any, for they bring torch along."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """In the order of COMMANDS."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """What help needs to know of a command."""
+        return typer.core.TyperCommand(cmd_name, help=COMMANDS[cmd_name]) if cmd_name in COMMANDS else None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command itself."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if name in COMMANDS:
+            only = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+            only.command(name)(getattr(import_module(f"wavelex.cli.{name}"), name))
+            command = typer.main.get_command(only)
+        return name, command, rest
+
+
+app = typer.Typer(cls=LazyCommands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
 def _version(wanted: bool) -> None:
@@ -29,31 +64,44 @@ def root(version: Annotated[bool, typer.Option("--version", callback=_version, i
     """Speech as discrete tokens: encode, decode, train and measure codecs."""
 
 
-app.command()(encode.encode)
-app.command()(decode.decode)
-app.command()(roundtrip.roundtrip)
-app.command()(info.info)
-app.command()(train.train)
-app.command()(prior.prior)
-app.command()(bench.bench)
-app.command()(demo.demo)
-
-
 def main() -> None:
     """Run the command line; a WavelexError is one line on standard error and exit code 2."""
     # Being told to stop unwinds as Ctrl-C does, so that temporary files go and what is done stays.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.default_int_handler)
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that knows fewer letters than a file's name shows some other ones instead.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    code = _run()
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        _say(f"standard output: {error.strerror}; make room or choose another place")
+        code = 2
+    sys.exit(code)
+
+
+def _run() -> Any:
     try:
         app()
+    except SystemExit as stop:
+        return stop.code
     except WavelexError as error:
-        print(f"wavelex: {error}", file=sys.stderr)
-        sys.exit(2)
+        _say(str(error))
     except ModuleNotFoundError as error:
         extra = EXTRAS.get((error.name or "").split(".")[0])
         if extra is None:
             raise
-        print(f"wavelex: this command needs {error.name}; pip install 'wavelex[{extra}]'", file=sys.stderr)
-        sys.exit(2)
+        _say(f"this command needs {error.name}; pip install 'wavelex[{extra}]'")
     except BrokenPipeError:
         sys.stderr.close()
-        sys.exit(141)
+        return 141
+    except OSError as error:
+        _say(f"{error.filename or 'output'}: {error.strerror or error}; make room or choose another place")
+    return 2
+
+
+def _say(message: str) -> None:
+    print(f"wavelex: {printable(message)}", file=sys.stderr)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TextIO
 
 import soundfile
 import typer
@@ -141,7 +141,7 @@ def run_jobs(jobs: Sequence[Job], work: Work, tell: Callable[[dict[str, Any]], s
     """
     failed = done = 0
     # Results go to standard error when a job's output itself is on standard output.
-    stream = sys.stderr if any(job.writes_standard_output for job in jobs) else sys.stdout
+    lines = _Lines(sys.stderr if any(job.writes_standard_output for job in jobs) else sys.stdout)
     shown = TextColumn("{task.description}", markup=False)
     columns = (SpinnerColumn(), shown, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
@@ -154,13 +154,30 @@ def run_jobs(jobs: Sequence[Job], work: Work, tell: Callable[[dict[str, Any]], s
                     print(f"wavelex: {outcome}", file=sys.stderr)
                 else:
                     done += 1
-                    print(json.dumps(outcome) if as_json else printable(tell(outcome)), file=stream, flush=True)
+                    lines.put(json.dumps(outcome) if as_json else printable(tell(outcome)))
                 bar.update(line, completed=done + failed, description=job.source.name)
         except KeyboardInterrupt:
             print(f"wavelex: stopped; {done} of {len(jobs)} files are done", file=sys.stderr)
             raise typer.Exit(130) from None
-    if failed:
+    if failed or lines.broken:
         raise typer.Exit(2)
+
+
+class _Lines:
+    """What is told of each file; when there is no room for it, the files are worked on all the same."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream, self.broken = stream, False
+
+    def put(self, line: str) -> None:
+        try:
+            print(line, file=self._stream, flush=True)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            if not self.broken:
+                print(f"wavelex: results cannot be printed ({error.strerror}); the files are worked on all the same", file=sys.stderr)
+            self.broken = True
 
 
 Outcome = dict[str, Any] | str

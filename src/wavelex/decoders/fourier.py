@@ -55,11 +55,11 @@ class FourierDecoder(Decoder):
         seed = condition.seed if condition else 0
         # While training, every batch hears other noise: nothing is to be learned from one stretch of it.
         place = self.noise.place(None if self.training else seed) if self.noise else 0
-        return self.network.initial_state(batch, like), self.istft.initial_state(batch, like), place
+        return self.network.initial_state(batch, like.to(self.network.dtype)), self.istft.initial_state(batch, like), place
 
     def step(self, x: Tensor, state: State, final: bool = False) -> tuple[Tensor, State]:
         network_state, istft_state, place = state
-        predicted, network_state = self.network.step(x.to(next(self.network.parameters()).dtype), network_state, final)
+        predicted, network_state = self.network.step(x.to(self.network.dtype), network_state, final)
         spectrum = self._spectrum(predicted.to(self.istft.taper.dtype), place)
         samples, istft_state = self.istft.step(spectrum, istft_state, final)
         return samples[:, None], (network_state, istft_state, place + spectrum.shape[-1])

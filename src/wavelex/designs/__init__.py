@@ -20,6 +20,6 @@ def build(design: str, arguments: Mapping[str, Any] | None = None) -> CodecModel
     try:
         model = DESIGNS[design](**arguments)
     except (TypeError, ValueError, RuntimeError, ZeroDivisionError, OverflowError, MemoryError) as error:
-        raise WavelexError(f"design {design} cannot be built with {arguments}: {error}") from error
+        raise WavelexError(f"design {design} cannot be built with {f'{arguments}'[:200]}: {f'{error}'.splitlines()[0][:200]}") from error
     model.design, model.arguments = design, arguments
     return model
