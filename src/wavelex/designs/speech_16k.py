@@ -7,6 +7,7 @@ from wavelex.decoders.fourier import FourierDecoder
 from wavelex.encoders.spectral import SpectralEncoder
 from wavelex.quantizers.masked_channel import MaskedChannelRVQ
 from wavelex.quantizers.residual import ResidualVQ
+from wavelex.training.recipe import Recipe, Stage
 
 SAMPLE_RATE = 16_000
 HOP_LENGTH = 320
@@ -41,3 +42,27 @@ def speech_16k(
         noise_bands=noise_bands,
     )
     return CodecModel(encoder, quantizer, decoder, SAMPLE_RATE)
+
+
+def recipe() -> Recipe:
+    """Without codes first, which is several times faster, then with them; given steps, discriminators or the decoder alone.
+
+    The stage `decoder` leaves codes and token priors as they are. Its discriminators judge the band above 3 kHz.
+    """
+    distances = {"mel": 1.0, "complex": 8.0, "loudness": 1.5}
+    coded = {**distances, "commitment": 1.0}
+    return Recipe(
+        (
+            Stage("autoencoder", 3000, distances, quantize="no"),
+            Stage("codes", 18_000, coded, start="kmeans"),
+            Stage("adversarial", 0, {**coded, "adversarial": 0.05, "features": 0.3}, adversarial=True, start="kmeans"),
+            Stage(
+                "decoder",
+                0,
+                {"mel": 1.0, "complex": 12.0, "loudness": 2.5, "level": 1.5, "adversarial": 0.02, "features": 0.03},
+                train=frozenset({"decoder"}),
+                adversarial=True,
+            ),
+        ),
+        options={"adversarial": {"above": 3000.0}},
+    )

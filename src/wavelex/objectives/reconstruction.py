@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from wavelex.objectives.level import LevelDistance
 from wavelex.objectives.loudness import LoudnessDistance
 from wavelex.objectives.spectral import LowBandComplexDistance, MelDistance, Spectra
+
+MEL_BANDS = {128: 16, 256: 32, 512: 64, 1024: 96, 2048: 160}
+COMPLEX_WINDOWS = (512, 1024)
 
 
 @dataclass(frozen=True)
@@ -19,9 +21,8 @@ class ReconstructionWeights:
     mel: float = 1.0
     complex: float = 8.0
     loudness: float = 1.5
-    level: float = 0.0
-    mel_bands: dict[int, int] = field(default_factory=lambda: {128: 16, 256: 32, 512: 64, 1024: 96, 2048: 160})
-    complex_windows: tuple[int, ...] = (512, 1024)
+    mel_bands: dict[int, int] = field(default_factory=lambda: dict(MEL_BANDS))
+    complex_windows: tuple[int, ...] = COMPLEX_WINDOWS
 
 
 class Reconstruction(nn.Module):
@@ -33,12 +34,11 @@ class Reconstruction(nn.Module):
         self.mel = MelDistance(sample_rate, weights.mel_bands)
         self.complex = LowBandComplexDistance(sample_rate, weights.complex_windows)
         self.loudness = LoudnessDistance(sample_rate)
-        self.level = LevelDistance(sample_rate)
-        self.spectra = Spectra(sorted({*weights.mel_bands, *weights.complex_windows, self.loudness.n_fft, self.level.n_fft}))
+        self.spectra = Spectra(sorted({*weights.mel_bands, *weights.complex_windows, self.loudness.n_fft}))
 
     def forward(self, decoded: dict[int, Tensor], original: dict[int, Tensor]) -> dict[str, Tensor]:
         """Both as given by `spectra`."""
-        terms = {"mel": self.mel, "complex": self.complex, "loudness": self.loudness, "level": self.level}
+        terms = {"mel": self.mel, "complex": self.complex, "loudness": self.loudness}
         weights = {name: float(getattr(self.weights, name)) for name in terms}
         return {name: weights[name] * term(decoded, original) for name, term in terms.items() if weights[name]}
 
