@@ -12,8 +12,8 @@ import torch
 import wavelex
 from wavelex.audio.files import read_audio
 from wavelex.audio.recordings import list_recordings
-from wavelex.bench.quick import there_and_back
 from wavelex.bench.run.alignment import find_delay
+from wavelex.bench.run.quick import there_and_back
 from wavelex.bench.run.sample import speak
 from wavelex.codec.checkpoint import save_codec
 from wavelex.codec.codec import Codec
