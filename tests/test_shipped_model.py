@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from conftest import voice
 
 import wavelex
-from wavelex.audio.files import read_audio
+from wavelex.audio.files import Audio, read_audio, resample
 from wavelex.audio.recordings import list_recordings
 from wavelex.bench.run.alignment import find_delay
 from wavelex.bench.run.quick import there_and_back
@@ -60,10 +61,10 @@ def test_what_comes_back_is_in_time(codec: Codec) -> None:
 
 def test_streams_equal_the_whole(codec: Codec) -> None:
     audio = speak()
-    whole = codec.encode(audio)
-    samples = wavelex.audio.files.resample(audio.samples, audio.sample_rate, 16000)[0]
+    samples = resample(audio.samples, audio.sample_rate, 16000)[0][:32_000]
+    whole = codec.encode(samples)
     decoded = codec.decode(codec.encode(samples)).samples
-    for size in (320, 777, 5000):
+    for size in (320, 5000):
         encoder, decoder = codec.stream_encoder(), codec.stream_decoder()
         codes, heard = [], []
         for start in range(0, len(samples), size):
@@ -97,11 +98,24 @@ def test_extreme_input_gives_finite_sound(codec: Codec) -> None:
 
 
 @pytest.mark.skipif(not (CORPUS / "dev").is_dir(), reason="needs the recordings of shared/corpus, which are not part of this repository")
-def test_held_out_recordings_are_above_codec2(codec: Codec) -> None:
-    """Codec 2 at 3200 and at 1200 bit/s scores PESQ 1.60 and 1.46, STOI .846 and .805 on the test recordings (docs/results.md)."""
-    recordings = [read_audio(recording.path) for recording in list_recordings(CORPUS / "dev")[::12]]
-    for count, pesq, stoi in ((8, 1.60, 0.846), (2, 1.46, 0.805)):
-        scores = [there_and_back(codec, recording, count) for recording in recordings]
+def test_held_out_recordings_sound_as_the_card_says(codec: Codec) -> None:
+    """The card's means over the test recordings, less what six recordings of the development set may be harder."""
+    recordings = [read_audio(recording.path) for recording in list_recordings(CORPUS / "dev")[::17]]
+    clips = [Audio(recording.samples[:, : 5 * recording.sample_rate], recording.sample_rate) for recording in recordings]
+    for count, pesq, stoi in ((8, 3.05 - 0.25, 0.942 - 0.015), (2, 2.00 - 0.25, 0.886 - 0.015)):
+        scores = [there_and_back(codec, clip, count) for clip in clips]
         assert not any(score.refusal for score in scores)
         assert np.mean([score.pesq for score in scores]) > pesq
         assert np.mean([score.stoi for score in scores]) > stoi
+
+
+@pytest.mark.parametrize(("effort", "chunk"), [(0, 777), *(pytest.param(e, n, marks=pytest.mark.slow) for e, n in ((0, 641), (2, 777)))])
+def test_streams_of_odd_chunks_give_the_codes_of_the_whole(effort: int, chunk: int) -> None:
+    """Two vectors may be equally near but for a rounding: at most 200 codes in a million may differ, on any machine."""
+    codec = wavelex.load()
+    samples = np.concatenate([voice(4.0, seed=seed) for seed in range(5)])
+    whole = codec.encode(samples, effort=effort).codes
+    stream = codec.stream_encoder(effort=effort)
+    pieces = [stream.push(samples[i : i + chunk]) for i in range(0, len(samples), chunk)]
+    different = (np.concatenate([*pieces, stream.flush()], axis=2) != whole).sum()
+    assert different <= max(8, 200e-6 * whole.size)

@@ -57,6 +57,15 @@ def write(path: Path, **changes: str) -> Path:
         ({"arguments": json.dumps({**TINY, "dim": 13})}, "the weights do not fit"),
         ({"arguments": "not json"}, "its header is incomplete"),
         ({"format": "wavelex-codec-99"}, "not a codec checkpoint of this version"),
+        ({"arguments": "[1, 2]"}, "must be JSON objects"),
+        ({"arguments": "3"}, "must be JSON objects"),
+        ({"notes": '"text"'}, "must be JSON objects"),
+        ({"arguments": "[" * 5000 + "]" * 5000}, "its header is incomplete"),
+        ({"arguments": '{"dim": NaN}'}, "cannot be built with"),
+        ({"arguments": '{"dim": -1}'}, "cannot be built with"),
+        ({"arguments": '{"dim": "x"}'}, "cannot be built with"),
+        ({"arguments": '{"dim": 1e30}'}, "cannot be built with"),
+        ({"name": "a\x1b[31m"}, "cannot be printed"),
     ],
 )
 def test_checkpoints_that_cannot_be_used_say_why(tmp_path: Path, changes: dict[str, str], words: str) -> None:
@@ -64,6 +73,24 @@ def test_checkpoints_that_cannot_be_used_say_why(tmp_path: Path, changes: dict[s
     with pytest.raises(WavelexError, match=words) as caught:
         load_codec(path)
     assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("argument", ["dim", "encoder_hidden", "decoder_width"])
+def test_a_header_that_asks_for_memory_gets_none(tmp_path: Path, argument: str) -> None:
+    path = write(tmp_path / "a.safetensors", arguments=json.dumps({**TINY, argument: 10**9}))
+    with pytest.raises(WavelexError, match="the weights do not fit"):
+        load_codec(path)
+
+
+def test_weights_that_are_not_finite_or_of_another_type_are_refused(tmp_path: Path) -> None:
+    header, tensors = read_tensors(write(tmp_path / "a.safetensors"))
+    name = next(key for key, value in tensors.items() if value.is_floating_point())
+    for value, words in ((tensors[name] * float("nan"), "NaN or infinite"), (tensors[name].to(torch.int32), "expected")):
+        save_file({**tensors, name: value}, tmp_path / "b.safetensors", metadata=header)
+        with pytest.raises(WavelexError, match=words):
+            load_codec(tmp_path / "b.safetensors")
+    save_file({**tensors, name: tensors[name].bfloat16()}, tmp_path / "c.safetensors", metadata=header)
+    assert load_codec(tmp_path / "c.safetensors").model.device.type == "cpu"
 
 
 def test_files_that_are_no_checkpoints_say_so(tmp_path: Path) -> None:

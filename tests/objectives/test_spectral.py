@@ -72,7 +72,23 @@ def test_added_sound_is_louder_than_missing_sound() -> None:
 def test_loudness_does_not_depend_on_the_playback_level() -> None:
     x = voice(2)
     y = x + 0.01 * np.random.default_rng(0).standard_normal(len(x))
-    assert distance("loudness", 0.1 * y, 0.1 * x) == pytest.approx(distance("loudness", y, x), rel=0.02)
+    assert distance("loudness", 0.4 * y, 0.4 * x) == pytest.approx(distance("loudness", y, x), rel=0.02)
+
+
+def test_small_differences_of_loudness_hardly_count() -> None:
+    """Within a quarter of the loudness, a dead zone leaves a tenth of the difference."""
+    x = voice(1)
+    assert distance("loudness", 2 * x, x) > 15 * distance("loudness", 1.1 * x, x) > 0
+
+
+def test_a_silent_recording_does_not_take_the_whole_gradient() -> None:
+    noise = 1e-3 * torch.randn(1, 16000, generator=torch.Generator().manual_seed(0))
+    norms = []
+    for original in (torch.from_numpy(voice(1))[None], torch.zeros(1, 16000)):
+        decoded = (original + noise).requires_grad_(True)
+        TERMS["loudness"](SPECTRA(decoded), SPECTRA(original)).backward()
+        norms.append(float(decoded.grad.norm()))
+    assert norms[1] < 5 * norms[0]
 
 
 def test_terms_without_weight_are_left_out() -> None:

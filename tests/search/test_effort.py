@@ -62,6 +62,27 @@ def test_what_is_refined_beyond_one_stretch_is_still_better(monkeypatch: pytest.
     assert perceptual_loss(CODEC, voice(4.0), 6, 4) < perceptual_loss(CODEC, voice(4.0), STREAMING_EFFORT, 4)
 
 
+def test_a_stretch_is_judged_as_it_will_be_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(refine, "STRETCH_SECONDS", 2.0)
+    monkeypatch.setattr(refine, "AHEAD_SECONDS", 0.0)
+    heard: list[torch.Tensor] = []
+    synthesize = refine.Refiner._synthesize
+
+    def listen(refiner: refine.Refiner, latents: torch.Tensor) -> torch.Tensor:
+        heard.append(synthesize(refiner, latents))
+        return heard[-1]
+
+    monkeypatch.setattr(refine.Refiner, "_synthesize", listen)
+    # Every code of the second stretch is judged after the settled ones of the first: all that reaches into it must be among them.
+    tokens = CODEC.encode(voice(4.0), effort=4, codebooks=2)
+    whole = CODEC.decode(tokens).samples[0]
+    begins = 100 * 320
+    nearest = min(
+        float(np.abs(h[0, -begins:].detach().numpy()[:8000] - whole[begins : begins + 8000]).max()) for h in heard[len(heard) // 2 :]
+    )
+    assert nearest < 1e-5
+
+
 def test_levels_that_do_not_exist_or_cannot_stream_are_refused() -> None:
     for level in (-1, len(LEVELS)):
         with pytest.raises(WavelexError, match="effort"):

@@ -9,7 +9,7 @@ from conftest import voice
 from wavelex.audio.files import Audio, write_audio
 from wavelex.audio.recordings import list_recordings
 from wavelex.errors import WavelexError
-from wavelex.training.data import PackedAudio
+from wavelex.training.data import PackedAudio, draw_batch
 
 
 def paths(source: Path) -> list[Path]:
@@ -37,6 +37,41 @@ def test_packing_is_done_once_and_again_when_the_recordings_change(tmp_path: Pat
     assert PackedAudio(paths(tmp_path), 16000, tmp_path / "cache", quiet).path.stat().st_mtime_ns == made
     write_audio(tmp_path / "b.wav", Audio(voice(1)[None], 16000))
     assert PackedAudio(paths(tmp_path), 16000, tmp_path / "cache", quiet).path != first.path
+
+
+def test_an_edited_recording_of_the_same_size_is_packed_again(tmp_path: Path) -> None:
+    write_audio(tmp_path / "a.wav", Audio(voice(1)[None], 16000))
+    first = PackedAudio(paths(tmp_path), 16000, tmp_path / "cache", quiet)
+    size = (tmp_path / "a.wav").stat().st_size
+    write_audio(tmp_path / "a.wav", Audio(voice(1, seed=1)[None], 16000))
+    assert (tmp_path / "a.wav").stat().st_size == size
+    second = PackedAudio(paths(tmp_path), 16000, tmp_path / "cache", quiet)
+    assert second.path != first.path
+    np.testing.assert_allclose(second.samples / 32768, voice(1, seed=1), atol=2e-4)
+
+
+def test_clips_come_at_many_levels_and_none_is_clipped(tmp_path: Path) -> None:
+    tone = 0.1 * np.sin(2 * np.pi * 200 * np.arange(64_000) / 16000)
+    write_audio(tmp_path / "a.wav", Audio(tone[None].astype(np.float32), 16000))
+    packed = PackedAudio(paths(tmp_path), 16000, tmp_path / "cache", quiet)
+    batch = draw_batch(packed, (0, 0), 64, 8000)
+    levels = 20 * np.log10(batch.samples[:, 0].abs().amax(dim=1).numpy() / 0.1)
+    assert -10.1 < levels.min() < -8 and 3 < levels.max() < 5.1 and 3 < levels.std() < 6
+    write_audio(tmp_path / "a.wav", Audio(9 * tone[None].astype(np.float32), 16000))
+    loud = draw_batch(PackedAudio(paths(tmp_path), 16000, tmp_path / "cache", quiet), (0, 0), 64, 8000)
+    assert float(loud.samples.abs().max()) <= 0.991
+
+
+def test_a_batch_knows_where_its_clips_begin(tmp_path: Path) -> None:
+    for index in range(3):
+        write_audio(tmp_path / f"{index}.wav", Audio(np.full((1, 8000 + 1000 * index), 0.1 * (index + 1), np.float32), 16000))
+    packed = PackedAudio(paths(tmp_path), 16000, tmp_path / "cache", quiet)
+    assert packed.at(np.array([0, 7999, 8000, 17_000])).tolist() == [[0, 0], [0, 7999], [1, 0], [2, 0]]
+    batch = draw_batch(packed, (0, 3), 16, 100)
+    for samples, (clip, first) in zip(batch.samples[:, 0], batch.clips.tolist(), strict=True):
+        here = packed.samples[packed.starts[clip] + first : packed.starts[clip] + first + 100].astype(np.float64)
+        ratio = samples.numpy() / here
+        np.testing.assert_allclose(ratio, ratio[0], rtol=1e-5)
 
 
 @pytest.mark.parametrize("text", ["a.wav\nb.wav\n", "speaker\tpath\nx\ta.wav\n\ny\tb.wav\n"])

@@ -10,13 +10,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import small_run
 import torch
-from conftest import TINY, voice
+from conftest import voice
 from rich.console import Console
+from small_run import small_settings
 
 from wavelex.audio.files import Audio, write_audio
 from wavelex.codec.checkpoint import load_codec
-from wavelex.designs import build
+from wavelex.objectives.base import Batch
 from wavelex.training.data import PackedAudio
 from wavelex.training.evaluate import evaluate, held_out_clips
 from wavelex.training.run import BEST, LATEST, LOG, STATE, Run
@@ -24,17 +26,7 @@ from wavelex.training.settings import Settings
 from wavelex.training.state import load_state
 from wavelex.training.trainer import Trainer
 
-SETTINGS = Settings(
-    autoencoder_steps=2,
-    code_steps=4,
-    batch=2,
-    segment_seconds=0.5,
-    warmup=2,
-    kmeans_batches=40,
-    evaluate_every=3,
-    save_every=2,
-    log_every=1,
-)
+SETTINGS = small_settings(2, 4, 0, batch=2, kmeans_batches=24, evaluate_every=3, save_every=2, log_every=1)
 
 
 @pytest.fixture
@@ -44,13 +36,12 @@ def audio(tmp_path: Path) -> PackedAudio:
 
 
 def make_trainer(audio: PackedAudio, settings: Settings = SETTINGS) -> Trainer:
-    torch.manual_seed(0)
-    return Trainer(build("speech_16k", TINY), settings, audio, torch.device("cpu"))
+    return small_run.make_trainer(audio, settings)
 
 
 def test_a_run_leaves_state_weights_and_log(audio: PackedAudio, tmp_path: Path) -> None:
     said = io.StringIO()
-    Run(make_trainer(audio), [voice(3, seed=5)], tmp_path / "run", Console(file=said, width=300)).train()
+    Run(make_trainer(audio), [voice(3, seed=5)], tmp_path / "run", Console(file=said, width=300), "mine").train()
     rows = [json.loads(line) for line in (tmp_path / "run" / LOG).read_text().splitlines()]
     assert [row["step"] for row in rows] == [3, 6]
     assert set(rows[0]["pesq"]) == {"0", "1", "2", "4", "8"}
@@ -58,7 +49,7 @@ def test_a_run_leaves_state_weights_and_log(audio: PackedAudio, tmp_path: Path) 
     for name in (BEST, LATEST):
         assert load_codec(tmp_path / "run" / name).notes["step"] in (3, 6)
     assert list((tmp_path / "run" / "tensorboard").iterdir())
-    assert "hours" not in said.getvalue() and "x" in said.getvalue() and "codebooks in use" in said.getvalue()
+    assert "x real time" in said.getvalue() and "codebooks in use" in said.getvalue()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -69,21 +60,21 @@ def test_a_run_stopped_within_a_step_goes_on_as_if_unbroken(
     for _ in range(6):
         unbroken.step()
     stopped = make_trainer(audio)
-    update = stopped._average
+    update = stopped.averages.update
 
-    def signal_in_the_middle_of_step_five() -> None:
-        if stopped.progress.step == 4:
+    def signal_in_the_middle_of_step_five(step: int) -> None:
+        if step == 4:
             signal.raise_signal(number)
-        update()
+        update(step)
 
-    monkeypatch.setattr(stopped, "_average", signal_in_the_middle_of_step_five)
+    monkeypatch.setattr(stopped.averages, "update", signal_in_the_middle_of_step_five)
     said = io.StringIO()
-    assert not Run(stopped, [voice(2)], tmp_path / "run", Console(file=said)).train()
+    assert not Run(stopped, [voice(2)], tmp_path / "run", Console(file=said), "mine").train()
     assert "stopped at step 5" in said.getvalue()
     resumed = make_trainer(audio)
     load_state(tmp_path / "run" / STATE, resumed)
     assert resumed.progress.step == 5
-    assert Run(resumed, [voice(2)], tmp_path / "run", Console(file=said)).train()
+    assert Run(resumed, [voice(2)], tmp_path / "run", Console(file=said), "mine").train()
     for name, value in unbroken.codec.state_dict().items():
         assert torch.equal(value, resumed.codec.state_dict()[name]), name
 
@@ -92,9 +83,11 @@ def test_a_collapse_and_a_skipped_step_are_told(audio: PackedAudio, tmp_path: Pa
     trainer = make_trainer(audio, replace(SETTINGS, evaluate_every=6))
     monkeypatch.setattr(trainer, "codebook_health", lambda: [(1.0, 900.0)] * 7 + [(0.1, 40.0)])
     batch = trainer._batch
-    monkeypatch.setattr(trainer, "_batch", lambda step: batch(step) * torch.nan if step == 4 else batch(step))
+    monkeypatch.setattr(
+        trainer, "_batch", lambda step: Batch(batch(step).samples * torch.nan, batch(step).clips) if step == 4 else batch(step)
+    )
     said = io.StringIO()
-    Run(trainer, [voice(2)], tmp_path / "run", Console(file=said, width=300)).train()
+    Run(trainer, [voice(2)], tmp_path / "run", Console(file=said, width=300), "mine").train()
     assert "codebook 7 is collapsing: 10% of its codes are in use" in said.getvalue()
     assert "step 5: not finite, skipped (1 in all)" in said.getvalue()
 
@@ -104,7 +97,7 @@ def test_evaluation_scores_averages_and_leaves_training_as_it_was(audio: PackedA
     for _ in range(4):
         trainer.step()
     before = {name: value.clone() for name, value in trainer.codec.state_dict().items()}
-    with trainer.averaged() as codec:
+    with trainer.averages.applied() as codec:
         assert not torch.equal(codec.encoder.network.layers[0].linear.weight, before["encoder.network.layers.0.linear.weight"])
         scores = evaluate(codec, [voice(2), np.zeros(16000, np.float32)], (0, 8))
     assert scores[8].clips == 1  # silence is not scored, and is not counted as scored
@@ -123,7 +116,7 @@ def test_a_failure_during_evaluation_leaves_the_weights_alone(audio: PackedAudio
 
     monkeypatch.setattr("wavelex.training.run.evaluate", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        Run(trainer, [voice(2)], tmp_path / "run", Console(file=io.StringIO())).train()
+        Run(trainer, [voice(2)], tmp_path / "run", Console(file=io.StringIO()), "mine").train()
     resumed = make_trainer(audio)
     load_state(tmp_path / "run" / STATE, resumed)
     assert all(torch.equal(value, resumed.codec.state_dict()[name]) for name, value in unbroken.codec.state_dict().items())
@@ -135,12 +128,12 @@ def test_a_run_that_fails_before_its_first_step_leaves_no_state(
     trainer = make_trainer(audio)
     monkeypatch.setattr(trainer, "_batch", lambda step: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        Run(trainer, [], tmp_path / "run", Console(file=io.StringIO())).train()
+        Run(trainer, [], tmp_path / "run", Console(file=io.StringIO()), "mine").train()
     assert not (tmp_path / "run" / STATE).exists()
 
 
 def test_without_held_out_clips_nothing_is_scored(audio: PackedAudio, tmp_path: Path) -> None:
-    Run(make_trainer(audio), [], tmp_path / "run", Console(file=io.StringIO())).train()
+    Run(make_trainer(audio), [], tmp_path / "run", Console(file=io.StringIO()), "mine").train()
     assert not (tmp_path / "run" / LOG).exists()
     assert (tmp_path / "run" / LATEST).exists()
 

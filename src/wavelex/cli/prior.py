@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -21,8 +20,10 @@ from wavelex.tokens.entropy.priors.context import ContextPrior
 from wavelex.tokens.entropy.priors.inputs import whole_vectors
 from wavelex.tokens.entropy.priors.neural import NeuralPrior
 from wavelex.tokens.entropy.priors.store import ENDING, load_prior, save_prior
+from wavelex.training.codes import bits_a_code, collect_codes
 from wavelex.training.data import PackedAudio
-from wavelex.training.prior import PriorSettings, PriorTrainer, classes_of, collect_codes
+from wavelex.training.precision import PRECISIONS
+from wavelex.training.prior import PriorSettings, PriorTrainer, classes_of
 
 MOST_HIDDEN = 256
 
@@ -33,52 +34,81 @@ def prior(
     cache: Annotated[Path, typer.Option(help="Folder for the decoded recordings.")],
     steps: Annotated[int, typer.Option(min=1, help="Steps of the neural prior.")] = PriorSettings().steps,
     hidden: Annotated[int, typer.Option(min=1, help="Width of its hidden layers.")] = PriorSettings().hidden,
+    batch: Annotated[int, typer.Option(min=1, help="Stretches of a second that it sees in a step.")] = PriorSettings().batch,
     learning_rate: Annotated[float, typer.Option(help="Its peak learning rate.")] = PriorSettings().learning_rate,
     init: Annotated[Path | None, typer.Option(help="Begin from this neural prior, of the same or of earlier weights.")] = None,
     turns: Annotated[int, typer.Option(min=1, help="How often the recordings are encoded, each time at other gains and offsets.")] = 2,
-    effort: Annotated[int, typer.Option(min=0, max=3, help="With what effort.")] = DEFAULT_EFFORT,
+    effort: Annotated[
+        int, typer.Option(min=0, max=3, help="With what effort; 2 and 3 weigh bits by the neural prior that the codec has, if it has one.")
+    ] = DEFAULT_EFFORT,
+    precision: Annotated[str, typer.Option(help="Of its training: auto, float32 or bfloat16.")] = PriorSettings().precision,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
 ) -> None:
-    """Fit token priors to a codec: context tables by counting, a neural prior by training. Ctrl-C keeps what is learned."""
+    """Fit token priors to a codec: context tables by counting, a neural prior by training.
+
+    Both are measured on held-out stretches, and a neural prior that is not the smaller one is not written. Ctrl-C keeps what is learned.
+    """
+    if precision not in PRECISIONS:
+        raise WavelexError(f"--precision {precision}: choose from {', '.join(PRECISIONS)}")
+    # Wider layers could have sums that float32 does not hold exactly.
+    if hidden > MOST_HIDDEN:
+        raise WavelexError(f"--hidden {hidden}: give at most {MOST_HIDDEN}")
     console = Console()
     if threads:
         torch.set_num_threads(threads)
     codec = load_codec(weights)
     vectors = _vectors(codec, weights)
-    begun = load_prior(init).prior if init else None
-    if begun is not None and not isinstance(begun, NeuralPrior):
-        raise WavelexError(f"{init}: is a {begun.kind} prior; --init takes a neural one")
-    if begun is not None and (begun.sizes, begun.dim) != (tuple(codec.codebook_sizes), vectors.shape[2]):
-        raise WavelexError(f"{init}: is for {list(begun.sizes)} codes of {begun.dim} numbers, which {weights} has not; leave --init away")
-    # Wider layers could have sums that float32 does not hold exactly.
-    if hidden > MOST_HIDDEN:
-        raise WavelexError(f"--hidden {hidden}: give at most {MOST_HIDDEN}")
+    begun = _begun(init, codec, weights, vectors) if init else None
+    paths = [recording.path for recording in list_recordings(data)]
     try:
         cache.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise WavelexError(f"{cache}: cannot be made ({error.strerror}); choose another --cache") from error
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as bar:
-        paths = [recording.path for recording in list_recordings(data)]
         line = bar.add_task("reading recordings", total=len(paths))
         audio = PackedAudio(paths, codec.sample_rate, cache, lambda done: bar.update(line, completed=done))
         line = bar.add_task("encoding", total=None)
-        codes = collect_codes(codec.model, audio, turns, effort, lambda done, total: bar.update(line, completed=done, total=total))
-        counted = ContextPrior.counted(codes.transpose(1, 0, 2).astype(np.int64), classes_of(torch.from_numpy(vectors)))
+        codes = collect_codes(codec, audio, turns, effort, lambda done, total: bar.update(line, completed=done, total=total))
+        classes = classes_of(torch.from_numpy(vectors))
+        counted = ContextPrior.counted(codes.fitted.transpose(1, 0, 2).astype(np.int64), classes)
         _save(console, weights, codec, counted)
-        settings = replace(PriorSettings(), steps=steps, hidden=hidden, learning_rate=learning_rate)
-        trainer = PriorTrainer(codes, whole_vectors(vectors), settings, begun.network() if begun else None)
-        line = bar.add_task("training", total=steps)
-        recent: list[float] = []
-        try:
-            for step in range(steps):
-                recent = [*recent[-99:], trainer.step()]
-                bar.update(line, completed=step + 1, description=f"{np.mean(recent):.3f} bits a code")
-                if (step + 1) % 500 == 0 and not console.is_terminal:
-                    console.print(f"step {step + 1}: {np.mean(recent):.3f} bits a code")
-        except KeyboardInterrupt:
-            console.print(f"stopped at step {trainer.step_count}")
-        _save(console, weights, codec, NeuralPrior.of(trainer.network, whole_vectors(vectors)))
+        settings = PriorSettings(steps, batch, hidden, learning_rate, precision=precision)
+        trainer = PriorTrainer(codes.fitted, whole_vectors(vectors), settings, begun.network() if begun else None)
+        _fit(trainer, console, bar)
+    trained = NeuralPrior.of(trainer.network, whole_vectors(vectors))
+    neural, context = (bits_a_code(each, codes.held_out) for each in (trained, counted))
+    measured = f"{neural:.3f} bits a code on held-out stretches, {context:.3f} with the context prior"
+    if neural < context:
+        console.print(f"neural prior: {measured}", soft_wrap=True)
+        _save(console, weights, codec, trained)
+    else:
+        console.print(f"[yellow]neural prior not written: {measured}; train it with more --steps", soft_wrap=True)
+
+
+def _fit(trainer: PriorTrainer, console: Console, bar: Progress) -> None:
+    """All steps, or those before Ctrl-C."""
+    steps = trainer.settings.steps
+    console.print(f"training {steps} steps in {'bfloat16' if trainer.bfloat16 else 'float32'}")
+    line = bar.add_task("training", total=steps)
+    recent: list[float] = []
+    try:
+        for step in range(steps):
+            recent = [*recent[-99:], trainer.step()]
+            bar.update(line, completed=step + 1, description=f"{np.mean(recent):.3f} bits a code")
+            if (step + 1) % 500 == 0 and not console.is_terminal:
+                console.print(f"step {step + 1}: {np.mean(recent):.3f} bits a code")
+    except KeyboardInterrupt:
+        console.print(f"stopped at step {trainer.step_count}")
+
+
+def _begun(init: Path, codec: Codec, weights: Path, vectors: np.ndarray) -> NeuralPrior:
+    begun = load_prior(init).prior
+    if not isinstance(begun, NeuralPrior):
+        raise WavelexError(f"{init}: is a {begun.kind} prior; --init takes a neural one")
+    if (begun.sizes, begun.dim) != (tuple(codec.codebook_sizes), vectors.shape[2]):
+        raise WavelexError(f"{init}: is for {list(begun.sizes)} codes of {begun.dim} numbers, which {weights} has not; leave --init away")
+    return begun
 
 
 def _vectors(codec: Codec, weights: Path) -> np.ndarray:

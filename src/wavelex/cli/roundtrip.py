@@ -13,7 +13,8 @@ from wavelex.cli.jobs import Advance, Job, as_folder, need_samples, plan, run_jo
 from wavelex.codec.codec import Codec
 from wavelex.codec.hub import DEFAULT_MODEL, load
 from wavelex.codec.options import EncodeOptions
-from wavelex.errors import WavelexError, printable
+from wavelex.errors import WavelexError
+from wavelex.files import shown
 from wavelex.search.effort import DEFAULT_EFFORT
 
 ENDING = ".decoded.wav"
@@ -56,7 +57,7 @@ def _roundtrip(codec: Codec, job: Job, advance: Advance, codebooks: int, options
     advance(1.0)
     return {
         "file": job.name,
-        "audio": printable(job.target),
+        "audio": shown(job.target),
         "seconds": found.decoded.seconds,
         "codebooks": codebooks,
         "bits_per_second": 1000 * found.kbps,

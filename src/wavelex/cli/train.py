@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,62 +15,77 @@ from rich.progress import Progress
 
 from wavelex.audio.recordings import list_recordings
 from wavelex.codec.checkpoint import load_codec
-from wavelex.designs import build
+from wavelex.codec.codec import Codec
+from wavelex.codec.model import CodecModel
+from wavelex.designs import build, recipe
 from wavelex.errors import WavelexError
+from wavelex.objectives import make_objectives
 from wavelex.training.data import PackedAudio
+from wavelex.training.plan import Plan
+from wavelex.training.recipe import with_steps
 from wavelex.training.settings import Settings
+from wavelex.training.trainer import Trainer, segment_length
+
+DESIGN = "speech_16k"
 
 
 def train(
-    data: Annotated[Path, typer.Option(help="Folder of recordings, or a manifest with a path a line.")],
     out: Annotated[Path, typer.Option(help="Folder for the run's state, weights, log and TensorBoard events.")],
-    design: Annotated[str, typer.Option(help="Which codec to train.")] = "speech_16k",
-    arguments: Annotated[str, typer.Option(help="The design's arguments as JSON, e.g. '{\"masked_groups\": 3}'.")] = "{}",
+    data: Annotated[Path | None, typer.Option(help="Folder of recordings, or a manifest with a path a line.")] = None,
+    name: Annotated[str | None, typer.Option(help="The model's name (default: that of the folder --out).")] = None,
+    design: Annotated[str | None, typer.Option(help=f"Which codec to train (default: {DESIGN}).")] = None,
+    arguments: Annotated[str | None, typer.Option(help="The design's arguments as JSON, e.g. '{\"masked_groups\": 3}'.")] = None,
     dev: Annotated[Path | None, typer.Option(help="Held-out recordings to score on; without it nothing is scored.")] = None,
-    dev_clips: Annotated[int, typer.Option(help="How many of them.")] = 16,
-    init: Annotated[Path | None, typer.Option(help="Begin from the weights of this checkpoint.")] = None,
-    init_step: Annotated[int | None, typer.Option(help="Step to count from with --init (default: the first with codes).")] = None,
-    resume: Annotated[bool, typer.Option(help="Continue the run in --out exactly where it stopped, with its settings.")] = False,
-    autoencoder_steps: Annotated[int | None, typer.Option(help="Steps before codes are put in.")] = None,
-    code_steps: Annotated[int | None, typer.Option(help="Steps with codes.")] = None,
-    adversarial_steps: Annotated[int | None, typer.Option(help="Steps with codes and discriminators.")] = None,
+    dev_clips: Annotated[int | None, typer.Option(help="How many of them (default: 16).")] = None,
+    init: Annotated[Path | None, typer.Option(help="Begin from the weights of this checkpoint, with its design.")] = None,
+    init_step: Annotated[int | None, typer.Option(min=0, help="Step to count from with --init (default: the first with codes).")] = None,
+    resume: Annotated[bool, typer.Option(help="Continue the run in --out exactly where it stopped, as it was told then.")] = False,
+    steps: Annotated[list[str] | None, typer.Option(help="Steps of a stage, e.g. codes=18000; repeatable.")] = None,
     batch: Annotated[int | None, typer.Option(help="Clips a step.")] = None,
     segment_seconds: Annotated[float | None, typer.Option(help="Length of a clip.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
+    precision: Annotated[str | None, typer.Option(help="auto, float32 or bfloat16 (default: auto).")] = None,
     settings_json: Annotated[Path | None, typer.Option("--settings", help="JSON file with any of the other settings.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the weights and of the data order.")] = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda or mps.")] = "cpu",
+    device: Annotated[str | None, typer.Option(help="cpu, cuda or mps (default: cpu).")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
 ) -> None:
     """Train a codec. Ctrl-C saves; --resume continues; the best weights are OUT/best.safetensors."""
-    # Imported late: TensorBoard, pesq and pystoi are in the train extra.
-    from wavelex.training.evaluate import held_out_clips
-    from wavelex.training.run import STATE, Run
-    from wavelex.training.state import continue_from_weights, load_state, stored_settings
-    from wavelex.training.trainer import Trainer
-
-    console = Console()
-    if threads:
-        torch.set_num_threads(threads)
-    given: dict[str, Any] = {
-        "autoencoder_steps": autoencoder_steps,
-        "code_steps": code_steps,
-        "adversarial_steps": adversarial_steps,
+    given = {
+        "name": name,
+        "design": design,
+        "arguments": None if arguments is None else _arguments(arguments),
+        "data": _absolute(data),
+        "dev": _absolute(dev),
+        "dev_clips": dev_clips,
+        "device": device,
+        "threads": threads,
+    }
+    _check_folder(out, resume, init)
+    started = load_codec(init) if init else None
+    plan = Plan.load(out).changed(**given) if resume else _begun(out, given, started)
+    numbers = {
         "batch": batch,
         "segment_seconds": segment_seconds,
         "learning_rate": learning_rate,
+        "precision": precision,
         "seed": seed,
     }
-    if resume and not (out / STATE).exists():
-        raise WavelexError(f"{out}: holds no run to resume; leave --resume away to begin one")
-    settings = stored_settings(out / STATE) if resume else Settings()
-    if settings_json:
-        settings = settings.changed(_read(settings_json))
-    settings = replace(settings, **{k: v for k, v in given.items() if v is not None})
-    started = load_codec(init) if init else None
-    torch.manual_seed(settings.seed)
-    codec = build(started.model.design, started.model.arguments) if started else build(design, _arguments(arguments))
-    paths = [recording.path for recording in list_recordings(data)]
+    plan = replace(plan, settings=_settings(plan.settings, settings_json, steps or [], numbers))
+    codec = _checked(plan)
+    _train(plan, codec, out, resume, started.model if started else None, init_step)
+
+
+def _train(plan: Plan, codec: CodecModel, out: Path, resume: bool, started: CodecModel | None, init_step: int | None) -> None:
+    """The run itself, with everything checked that can be before recordings are read."""
+    paths = [recording.path for recording in list_recordings(Path(plan.data))]
+    held_out = [recording.path for recording in list_recordings(Path(plan.dev))] if plan.dev else []
+    # Imported late: TensorBoard, pesq and pystoi take long and are in the train extra.
+    from wavelex.training.evaluate import held_out_clips
+    from wavelex.training.run import STATE, Run
+    from wavelex.training.state import continue_from_weights, load_state
+
+    console = Console()
     try:
         (out / "cache").mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -79,29 +95,79 @@ def train(
         audio = PackedAudio(paths, codec.sample_rate, out / "cache", lambda done: bar.update(line, completed=done))
     for message in audio.skipped:
         console.print(f"[yellow]left out: {message}")
-    held_out = [recording.path for recording in list_recordings(dev)] if dev else []
-    clips = held_out_clips(held_out, codec.sample_rate, dev_clips)
-    try:
-        trainer = Trainer(codec, settings, audio, torch.device(device))
-    except (RuntimeError, AssertionError) as error:
-        raise WavelexError(f"--device {device}: cannot be used here ({str(error).splitlines()[0]})") from error
+    clips = held_out_clips(held_out, codec.sample_rate, plan.dev_clips)
+    trainer = Trainer(codec, plan.settings, audio, torch.device(plan.device))
     if resume:
         load_state(out / STATE, trainer)
-    elif (out / STATE).exists():
-        raise WavelexError(f"{out}: holds a run already; continue it with --resume or choose another --out")
     elif started:
-        continue_from_weights(started.model, trainer, settings.autoencoder_steps if init_step is None else init_step)
+        continue_from_weights(started, trainer, plan.settings.first_with_codes if init_step is None else init_step)
+    plan.save(out)
     parameters = sum(p.numel() for p in codec.parameters())
-    console.print(f"{design}: {parameters / 1e6:.2f} M parameters, {audio.hours:.2f} h of recordings, {settings.steps} steps")
-    if not Run(trainer, clips, out, console).train():
+    console.print(
+        f"{plan.name} ({plan.design}): {parameters / 1e6:.2f} M parameters, {audio.hours:.2f} h of recordings, "
+        f"{plan.settings.steps} steps, in {'bfloat16' if trainer.bfloat16 else 'float32'} on {plan.device}",
+        soft_wrap=True,
+    )
+    if not Run(trainer, clips, out, console, plan.name).train():
         raise typer.Exit(130)
 
 
-def _read(path: Path) -> str:
+def _check_folder(out: Path, resume: bool, init: Path | None) -> None:
+    there = (out / "state.safetensors").exists()
+    if resume and init:
+        raise WavelexError("--resume and --init: a run is continued or begun from weights; leave one away")
+    if resume and not there:
+        raise WavelexError(f"{out}: holds no run to resume; leave --resume away to begin one")
+    if there and not resume:
+        raise WavelexError(f"{out}: holds a run already; continue it with --resume or choose another --out")
+
+
+def _begun(out: Path, given: Mapping[str, Any], started: Codec | None) -> Plan:
+    """The plan of a new run."""
+    if given["data"] is None:
+        raise WavelexError("nothing to train on; give a folder of recordings or a manifest with --data")
+    if started and (given["design"] or given["arguments"]):
+        raise WavelexError("--init brings the design and its arguments; leave --design and --arguments away")
+    design = started.model.design if started else given["design"] or DESIGN
+    settings = Settings.of(recipe(design))
+    begun = Plan(given["name"] or out.resolve().name, design, given["data"], settings, started.model.arguments if started else {})
+    return begun.changed(**given)
+
+
+def _settings(settings: Settings, path: Path | None, steps: Sequence[str], numbers: Mapping[str, Any]) -> Settings:
+    """With what was given anew."""
+    if path:
+        try:
+            settings = settings.changed(path.read_text())
+        except (OSError, UnicodeDecodeError) as error:
+            raise WavelexError(f"{path}: cannot be read as settings; give a JSON file") from error
+    chosen = {}
+    for text in steps:
+        stage, _, count = text.partition("=")
+        if not count.isdecimal():
+            raise WavelexError(f"--steps {text}: give a stage and its steps, e.g. codes=18000")
+        chosen[stage] = int(count)
+    stages = with_steps(settings.stages, chosen)
+    return replace(settings, stages=stages, **{name: value for name, value in numbers.items() if value is not None})
+
+
+def _checked(plan: Plan) -> CodecModel:
+    """The codec with fresh weights, and everything that can be refused before recordings are read, refused."""
+    if plan.threads:
+        torch.set_num_threads(plan.threads)
     try:
-        return path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise WavelexError(f"{path}: cannot be read as settings; give a JSON file") from error
+        torch.zeros(1, device=plan.device)
+    except (RuntimeError, AssertionError) as error:
+        raise WavelexError(f"--device {plan.device}: cannot be used here ({str(error).splitlines()[0]})") from error
+    torch.manual_seed(plan.settings.seed)
+    codec = build(plan.design, plan.arguments)
+    segment_length(plan.settings, codec)
+    make_objectives(plan.settings.terms, codec.sample_rate, plan.settings.options)
+    return codec
+
+
+def _absolute(path: Path | None) -> str | None:
+    return None if path is None else str(path.absolute())
 
 
 def _arguments(text: str) -> dict[str, object]:

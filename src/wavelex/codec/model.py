@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from wavelex.decoders.base import Condition, Decoder
 from wavelex.encoders.base import Encoder
-from wavelex.quantizers.base import Quantized, Quantizer
-
-
-class Reconstructed(NamedTuple):
-    """What training sees: samples like the input's, and the quantizer's result if codes were used."""
-
-    samples: Tensor
-    quantized: Quantized | None
+from wavelex.objectives.base import Made
+from wavelex.quantizers.base import Quantizer
 
 
 class CodecModel(nn.Module):
@@ -75,12 +69,13 @@ class CodecModel(nn.Module):
         """Nominal bits a second of one stream with that many codebooks."""
         return self.frame_rate * sum(math.log2(size) for size in self.codebook_sizes[:codebooks])
 
-    def forward(self, samples: Tensor, num_codebooks: int | Tensor | None = None, quantize: bool = True) -> Reconstructed:
+    def forward(self, samples: Tensor, num_codebooks: int | Tensor | None = None, quantize: bool = True) -> Made:
         """Samples (batch, 1, T) through the codec, differentiably; `quantize=False` decodes the latents themselves."""
         latents = self.latents(samples)
         latents = latents.to(torch.promote_types(latents.dtype, torch.float32))
         quantized = self.quantizer(latents, num_codebooks) if quantize else None
-        return Reconstructed(self.synthesize(quantized.latents if quantized else latents)[..., : samples.shape[-1]], quantized)
+        decoded = self.synthesize(quantized.latents if quantized else latents)[..., : samples.shape[-1]]
+        return Made(decoded, latents, quantized)
 
     def encode(self, samples: Tensor, lengths: Tensor | None = None, num_codebooks: int | None = None) -> Tensor:
         """Samples (batch, 1, T) or (batch, T) to codes (batch, codebooks, ceil(T / hop_length)): the nearest, without search.

@@ -45,11 +45,11 @@ class FourierDecoder(Decoder):
         self.lookahead = trim + hop_length * sum(ahead for _, ahead in blocks)
 
     def initial_state(self, batch: int, like: Tensor, condition: Condition | None = None) -> State:
-        return self.network.initial_state(batch, like), self.istft.initial_state(batch, like)
+        return self.network.initial_state(batch, like.to(self.network.dtype)), self.istft.initial_state(batch, like)
 
     def step(self, x: Tensor, state: State, final: bool = False) -> tuple[Tensor, State]:
         network_state, istft_state = state
-        predicted, network_state = self.network.step(x.to(next(self.network.parameters()).dtype), network_state, final)
+        predicted, network_state = self.network.step(x.to(self.network.dtype), network_state, final)
         samples, istft_state = self.istft.step(self._spectrum(predicted.to(self.istft.taper.dtype)), istft_state, final)
         return samples[:, None], (network_state, istft_state)
 

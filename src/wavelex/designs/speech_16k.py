@@ -7,6 +7,7 @@ from wavelex.decoders.fourier import FourierDecoder
 from wavelex.encoders.spectral import SpectralEncoder
 from wavelex.quantizers.masked_channel import MaskedChannelRVQ
 from wavelex.quantizers.residual import ResidualVQ
+from wavelex.training.recipe import Recipe, Stage
 
 SAMPLE_RATE = 16_000
 HOP_LENGTH = 320
@@ -31,3 +32,16 @@ def speech_16k(
     quantizer = MaskedChannelRVQ(dim, groups=masked_groups) if masked_groups else ResidualVQ(dim)
     decoder = FourierDecoder(dim, decoder_width, decoder_hidden, blocks=[(1, 1), (2, 0), (4, 0), (1, 0)], hop_length=HOP_LENGTH, trim=240)
     return CodecModel(encoder, quantizer, decoder, SAMPLE_RATE)
+
+
+def recipe() -> Recipe:
+    """Without codes first, which is several times faster, then with them; discriminators for whoever gives them steps."""
+    distances = {"mel": 1.0, "complex": 8.0, "loudness": 1.5}
+    coded = {**distances, "commitment": 1.0}
+    return Recipe(
+        (
+            Stage("autoencoder", 3000, distances, quantize="no"),
+            Stage("codes", 18_000, coded, start="kmeans"),
+            Stage("adversarial", 0, {**coded, "adversarial": 0.05, "features": 0.3}, adversarial=True, start="kmeans"),
+        )
+    )

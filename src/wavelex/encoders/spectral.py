@@ -42,12 +42,12 @@ class SpectralEncoder(Encoder):
         self.lookahead = stft_lookahead + hop_length * sum(ahead for _, ahead in blocks)
 
     def initial_state(self, batch: int, like: Tensor) -> State:
-        return self.stft.initial_state(batch, like), self.network.initial_state(batch, like)
+        return self.stft.initial_state(batch, like), self.network.initial_state(batch, like.to(self.network.dtype))
 
     def step(self, x: Tensor, state: State, final: bool = False) -> tuple[Tensor, State]:
         stft_state, network_state = state
         spectrum, stft_state = self.stft.step(x[:, 0], stft_state, final)
-        features = spectral_features(spectrum).to(next(self.network.parameters()).dtype)
+        features = spectral_features(spectrum).to(self.network.dtype)
         latents, network_state = self.network.step(features, network_state, final)
         return latents, (stft_state, network_state)
 

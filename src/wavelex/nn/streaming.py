@@ -47,6 +47,11 @@ class Chain(Streaming):
     def _links(self) -> Iterator[Streaming]:
         return (layer for layer in self.layers if isinstance(layer, Streaming))
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of its weights."""
+        return next(self.parameters()).dtype
+
     def initial_state(self, batch: int, like: Tensor) -> State:
         return tuple(layer.initial_state(batch, like) for layer in self._links)
 

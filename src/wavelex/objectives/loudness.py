@@ -5,6 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+QUIETEST = 1e-4
+"""Power, full scale being one, below which a recording is not made as loud as the others."""
+
 
 class LoudnessDistance(nn.Module):
     """Disturbance of Zwicker loudness patterns between (batch, T) decoded and original, from their spectra.
@@ -40,9 +43,10 @@ class LoudnessDistance(nn.Module):
 
     def forward(self, decoded: dict[int, Tensor], original: dict[int, Tensor]) -> Tensor:
         ours, theirs = (s[self.n_fft].real.square() + s[self.n_fft].imag.square() for s in (decoded, original))
-        # One gain for both, from the original: 75 dB SPL is an everyday listening level.
+        # One gain for both, from the original: 75 dB SPL is an everyday listening level. Recordings below -40 dB keep their distance
+        # to it: a gain without bound would make the faintest sound in digital silence the loudest error of a batch.
         level = (theirs * self.speech).sum(1, keepdim=True).mean(2, keepdim=True)
-        gain = 10**7.5 / (level + 1e-9)
+        gain = 10**7.5 / level.clamp(min=QUIETEST)
         ours, theirs = torch.matmul(self.bank, ours * gain), torch.matmul(self.bank, theirs * gain)
         loud_ours, loud_theirs = self._loudness(ours), self._loudness(theirs)
         difference = loud_ours - loud_theirs

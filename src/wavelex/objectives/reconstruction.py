@@ -10,6 +10,9 @@ from torch import Tensor, nn
 from wavelex.objectives.loudness import LoudnessDistance
 from wavelex.objectives.spectral import LowBandComplexDistance, MelDistance, Spectra
 
+MEL_BANDS = {128: 16, 256: 32, 512: 64, 1024: 96, 2048: 160}
+COMPLEX_WINDOWS = (512, 1024)
+
 
 @dataclass(frozen=True)
 class ReconstructionWeights:
@@ -18,8 +21,8 @@ class ReconstructionWeights:
     mel: float = 1.0
     complex: float = 8.0
     loudness: float = 1.5
-    mel_bands: dict[int, int] = field(default_factory=lambda: {128: 16, 256: 32, 512: 64, 1024: 96, 2048: 160})
-    complex_windows: tuple[int, ...] = (512, 1024)
+    mel_bands: dict[int, int] = field(default_factory=lambda: dict(MEL_BANDS))
+    complex_windows: tuple[int, ...] = COMPLEX_WINDOWS
 
 
 class Reconstruction(nn.Module):

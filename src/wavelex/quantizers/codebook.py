@@ -24,6 +24,8 @@ class Codebook(nn.Module):
         self.register_buffer("usage", torch.ones(size))
         self.register_buffer("total", torch.randn(size, dim))
         self.register_buffer("started", torch.tensor(False))
+        # All that is learned of the inputs passes through here: inputs that lie elsewhere are added by replacing it.
+        self.tally = tally
 
     @property
     def vectors(self) -> Tensor:
@@ -43,11 +45,11 @@ class Codebook(nn.Module):
         """Place the vectors by k-means on x (n, dim); the averages begin as if those inputs had been seen."""
         vectors = x[torch.randint(len(x), (self.size,), device=x.device)].clone()
         for _ in range(iterations):
-            counts, sums = self._tally(x, nearest(x, vectors))
+            counts, sums = self.tally(x, nearest(x, vectors), self.size)
             empty = counts == 0
             vectors = sums / counts.clamp(min=1)[:, None]
             vectors[empty] = x[torch.randint(len(x), (int(empty.sum()),), device=x.device)]
-        counts, _ = self._tally(x, nearest(x, vectors))
+        counts, _ = self.tally(x, nearest(x, vectors), self.size)
         # A centroid that ended without inputs still weighs one, so that its quotient is defined.
         self.usage.copy_(counts.clamp(min=1))
         self.total.copy_(vectors * self.usage[:, None])
@@ -58,7 +60,7 @@ class Codebook(nn.Module):
         """One moving-average step on inputs x (n, dim) that won `indices` (n,), then revival of dead vectors."""
         if not len(x):
             return
-        counts, sums = self._tally(x, indices)
+        counts, sums = self.tally(x, indices, self.size)
         self.usage.lerp_(counts, 1 - self.decay)
         self.total.lerp_(sums, 1 - self.decay)
         mean = self.usage.mean()
@@ -69,9 +71,11 @@ class Codebook(nn.Module):
             self.usage[dead] = mean
             self.total[dead] = picks * mean
 
-    def _tally(self, x: Tensor, indices: Tensor) -> tuple[Tensor, Tensor]:
-        counts = torch.bincount(indices, minlength=self.size).to(x.dtype)
-        return counts, torch.zeros(self.size, x.shape[1], device=x.device, dtype=x.dtype).index_add_(0, indices, x)
+
+def tally(x: Tensor, indices: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """How many of the inputs x (n, dim) won each of `size` vectors, (size,), and their sums, (size, dim)."""
+    counts = torch.bincount(indices, minlength=size).to(x.dtype)
+    return counts, torch.zeros(size, x.shape[1], device=x.device, dtype=x.dtype).index_add_(0, indices, x)
 
 
 def nearest(x: Tensor, vectors: Tensor) -> Tensor:

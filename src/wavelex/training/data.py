@@ -1,4 +1,4 @@
-"""Training audio: recordings decoded once into one flat file, and batches that are a pure function of the step."""
+"""Training audio: recordings decoded once into one flat file, and batches that are a pure function of their key."""
 
 from __future__ import annotations
 
@@ -9,24 +9,29 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from wavelex.audio.files import read_audio, resample
 from wavelex.errors import WavelexError
 from wavelex.files import replacing
+from wavelex.objectives.base import Batch
+
+GAINS_DB = (-10.0, 5.0)
+"""Between these the level of a clip is changed, so that a codec hears speech of any loudness."""
 
 
 class PackedAudio:
-    """All recordings as int16 at one rate in a memory-mapped file, made once and found again by content listing."""
+    """All recordings as int16 at one rate in a memory-mapped file, made once and found again by path, size and time of change."""
 
     def __init__(self, paths: list[Path], sample_rate: int, cache: Path, progress: Callable[[int], None]) -> None:
-        listing = [(str(p.resolve()), p.stat().st_size if p.exists() else -1) for p in paths]
+        listing = [(str(p.resolve()), *_stamp(p)) for p in paths]
         key = hashlib.sha256(json.dumps([sample_rate, listing]).encode()).hexdigest()[:16]
-        self.path, index = cache / f"audio-{key}.i16", cache / f"audio-{key}.json"
+        self.path, index = cache / f"audio-{key}.i16", cache / f"audio-{key}.clips.json"
         if not index.exists():
             self._pack(paths, sample_rate, index, progress)
         described = json.loads(index.read_text())
         self.skipped: list[str] = described["skipped"]
+        self.starts = np.array(described["starts"], np.int64)
+        """The first sample of each recording that could be read."""
         self.sample_rate = sample_rate
         if not self.path.stat().st_size:
             why = self.skipped[0] if self.skipped else "they hold no samples"
@@ -35,7 +40,7 @@ class PackedAudio:
 
     def _pack(self, paths: list[Path], sample_rate: int, index: Path, progress: Callable[[int], None]) -> None:
         index.parent.mkdir(parents=True, exist_ok=True)
-        skipped = []
+        skipped, starts = [], [0]
         with replacing(self.path) as temporary, temporary.open("wb") as packed:
             for done, path in enumerate(paths):
                 try:
@@ -45,26 +50,49 @@ class PackedAudio:
                     continue
                 mono = resample(audio.mono()[None], audio.sample_rate, sample_rate)[0]
                 packed.write((np.clip(mono, -1, 1) * 32767).astype(np.int16).tobytes())
+                starts.append(starts[-1] + len(mono))
                 progress(done + 1)
         with replacing(index) as temporary:
-            temporary.write_text(json.dumps({"files": len(paths), "skipped": skipped}))
+            temporary.write_text(json.dumps({"files": len(paths), "skipped": skipped, "starts": starts[:-1]}))
 
     @property
     def hours(self) -> float:
         return len(self.samples) / self.sample_rate / 3600
 
+    def at(self, positions: np.ndarray) -> np.ndarray:
+        """Which recording each of the samples at `positions` (n,) is of, and which sample of it that is: (n, 2)."""
+        clips = np.searchsorted(self.starts, positions, side="right") - 1
+        return np.stack([clips, positions - self.starts[clips]], axis=1)
 
-def draw_batch(audio: PackedAudio, step: int, seed: int, batch: int, length: int) -> Tensor:
-    """Random segments (batch, 1, length) with random gain: a function of (seed, step) alone, so a resumed run sees the same.
 
-    Segments may cross from one recording into the next, which teaches the codec abrupt changes of speaker.
+def _stamp(path: Path) -> tuple[int, int]:
+    """What changes when a recording is edited: its size and the time of its last change."""
+    try:
+        found = path.stat()
+    except OSError:
+        return (-1, -1)
+    return found.st_size, found.st_mtime_ns
+
+
+def draw_batch(audio: PackedAudio, key: tuple[int, ...], batch: int, length: int) -> Batch:
+    """Random segments (batch, 1, length) with random gain: a function of the key alone, so a resumed run sees the same.
+
+    The key is (seed, step), with whatever else is to draw other segments at the same step after it. Segments may cross from one
+    recording into the next, which teaches the codec abrupt changes of speaker.
     """
-    rng = np.random.default_rng((seed, step))
+    rng = np.random.default_rng(key)
     starts = rng.integers(0, max(1, len(audio.samples) - length), batch)
     segments = np.zeros((batch, length), np.float32)
     for row, start in enumerate(starts):
         piece = audio.samples[start : start + length]
         segments[row, : len(piece)] = piece / np.float32(32768)
-    gains = 10 ** (rng.uniform(-10, 5, (batch, 1)) / 20)
-    ceiling = 0.99 / np.maximum(np.abs(segments).max(axis=1, keepdims=True), 1e-4)
-    return torch.from_numpy((segments * np.minimum(gains, ceiling)).astype(np.float32))[:, None]
+    samples = (segments * random_gains(rng, segments)).astype(np.float32)
+    return Batch(torch.from_numpy(samples)[:, None], torch.from_numpy(audio.at(starts)))
+
+
+def random_gains(rng: np.random.Generator, clips: np.ndarray) -> np.ndarray:
+    """Gains (n, 1) for clips (n, length), none of which makes its clip louder than full scale."""
+    gains = 10 ** (rng.uniform(*GAINS_DB, (len(clips), 1)) / 20)
+    ceiling = 0.99 / np.maximum(np.abs(clips).max(axis=1, keepdims=True), 1e-4)
+    found: np.ndarray = np.minimum(gains, ceiling)
+    return found

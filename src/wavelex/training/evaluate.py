@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from wavelex.metrics.base import SAMPLE_RATE
 from wavelex.metrics.pesq import pesq
 from wavelex.metrics.stoi import stoi
 
-CODEBOOK_COUNTS = (1, 2, 4, 8)
+Hear = Callable[[int, int, np.ndarray], None]
+"""Is given the number of codebooks, that of the clip, and the decoded samples (T,)."""
 
 
 @dataclass(frozen=True)
@@ -37,17 +39,24 @@ def held_out_clips(paths: list[Path], sample_rate: int, most: int, seconds: floa
     return clips
 
 
+def codebook_counts(codebooks: int) -> tuple[int, ...]:
+    """The numbers of codebooks to score a codec at: powers of two, and all."""
+    return (*(1 << power for power in range(codebooks.bit_length()) if 1 << power < codebooks), codebooks)
+
+
 @torch.no_grad()
-def evaluate(codec: CodecModel, clips: list[np.ndarray], counts: tuple[int, ...] = CODEBOOK_COUNTS) -> dict[int, Score]:
+def evaluate(codec: CodecModel, clips: list[np.ndarray], counts: tuple[int, ...], hear: Hear | None = None) -> dict[int, Score]:
     """Score per codebook count; 0 is the latent without codes. Clips that a metric refuses are left out and not counted."""
-    training = codec.training
+    training = {module: module.training for module in codec.modules()}
     codec.eval()
     scores = {}
     for count in counts:
         rows = []
-        for clip in clips:
+        for index, clip in enumerate(clips):
             samples = torch.from_numpy(clip)[None, None].to(next(codec.parameters()).device)
             decoded = codec(samples, count or None, quantize=count > 0).samples[0, 0].float().cpu().numpy()
+            if hear:
+                hear(count, index, decoded)
             original, heard = (resample(x[None], codec.sample_rate, SAMPLE_RATE)[0] for x in (clip, decoded))
             try:
                 rows.append((pesq(original, heard), stoi(original, heard)))
@@ -55,5 +64,6 @@ def evaluate(codec: CodecModel, clips: list[np.ndarray], counts: tuple[int, ...]
                 continue
         means = np.mean(rows, axis=0) if rows else (float("nan"), float("nan"))
         scores[count] = Score(float(means[0]), float(means[1]), len(rows))
-    codec.train(training)
+    for module, was in training.items():
+        module.training = was
     return scores

@@ -1,26 +1,21 @@
-"""Fitting a token prior to a codec: codes of the recordings, then the network that predicts them."""
+"""Fitting token priors to the codes of recordings: the classes of the context tables, and the network that predicts codes."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from wavelex.codec.model import CodecModel
 from wavelex.quantizers.codebook import Codebook
-from wavelex.search.effort import choose_effort
+from wavelex.tokens.entropy.blocks import LANE_FRAMES
 from wavelex.tokens.entropy.priors.context import CLASSES
 from wavelex.tokens.entropy.priors.inputs import all_contexts, clipped, partial_sums
 from wavelex.tokens.entropy.priors.network import PriorNetwork
-from wavelex.training.data import PackedAudio
-
-CLIP_SECONDS = 20
-CLIPS_A_BATCH = 8
-LANE_FRAMES = 50
+from wavelex.training.precision import uses_bfloat16
+from wavelex.training.prefixes import prefix_chances
 
 
 @dataclass(frozen=True)
@@ -33,36 +28,12 @@ class PriorSettings:
     learning_rate: float = 2e-3
     weight_decay: float = 0.02
     prefix_odds: tuple[float, ...] = (0.12, 0.12, 0.04, 0.14, 0.04, 0.04, 0.04, 0.46)
-    """Chance that a clip comes with 1, 2, ... codebooks; repeated for a codec with more."""
+    """Chance that a clip comes with 1, 2, ... codebooks; see `prefix_chances` for a codec with another number of them."""
     varied: float = 0.2
     """Share of clips whose number of codebooks changes from frame to frame."""
     seed: int = 0
-
-
-def collect_codes(codec: CodecModel, audio: PackedAudio, turns: int, effort: int, progress: Callable[[int, int], None]) -> np.ndarray:
-    """Codes (clips, codebooks, frames) int16 of the recordings `turns` times: as they are, then at other gains and offsets.
-
-    In whole batches: up to 160 s at the end are left out.
-    """
-    length = CLIP_SECONDS * codec.sample_rate
-    rng = np.random.default_rng(0)
-    found = []
-    beams = choose_effort(effort).beams
-    step = length * CLIPS_A_BATCH
-    per_turn = max(1, len(audio.samples) // step)
-    for turn in range(turns):
-        offset = int(rng.integers(0, codec.sample_rate)) if turn else 0
-        for index in range(per_turn):
-            piece = np.asarray(audio.samples[index * step + offset : (index + 1) * step + offset], np.float32) / 32768
-            clips = np.pad(piece, (0, step - len(piece))).reshape(CLIPS_A_BATCH, 1, length)
-            if turn:
-                gains = 10 ** (rng.uniform(-10, 5, (CLIPS_A_BATCH, 1, 1)) / 20)
-                clips = clips * np.minimum(gains, 0.99 / np.maximum(np.abs(clips).max(axis=2, keepdims=True), 1e-4))
-            with torch.inference_mode():
-                latents = codec.latents(torch.from_numpy(clips.astype(np.float32)))
-                found.append(codec.quantizer.encode(latents, beams=beams).numpy().astype(np.int16))
-            progress(turn * per_turn + index + 1, turns * per_turn)
-    return np.concatenate(found)
+    precision: str = "auto"
+    """See `wavelex.training.precision`."""
 
 
 def classes_of(vectors: Tensor) -> np.ndarray:
@@ -87,6 +58,7 @@ class PriorTrainer:
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), settings.learning_rate, (0.9, 0.98), weight_decay=settings.weight_decay
         )
+        self.bfloat16 = uses_bfloat16(settings.precision, torch.device("cpu"))
         self.step_count = 0
 
     def step(self) -> float:
@@ -96,7 +68,7 @@ class PriorTrainer:
         for group in self.optimizer.param_groups:
             group["lr"] = settings.learning_rate * max(factor, 0.01)
         rng = np.random.default_rng((settings.seed, self.step_count))
-        loss = mean_nats(self.network, self._batch(rng), self.vectors)
+        loss = mean_nats(self.network, self._batch(rng), self.vectors, self.bfloat16)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
@@ -107,7 +79,7 @@ class PriorTrainer:
     def _batch(self, rng: np.random.Generator) -> np.ndarray:
         settings = self.settings
         codebooks = self.codes.shape[1]
-        odds = np.resize(settings.prefix_odds, codebooks) / np.resize(settings.prefix_odds, codebooks).sum()
+        odds = prefix_chances(settings.prefix_odds, codebooks)
         lanes = np.zeros((settings.batch, codebooks, LANE_FRAMES), np.int64)
         for lane in lanes:
             start = int(rng.integers(0, self.codes.shape[2] - LANE_FRAMES + 1))
@@ -119,14 +91,14 @@ class PriorTrainer:
         return lanes
 
 
-def mean_nats(network: PriorNetwork, lanes: np.ndarray, vectors: np.ndarray) -> Tensor:
+def mean_nats(network: PriorNetwork, lanes: np.ndarray, vectors: np.ndarray, bfloat16: bool) -> Tensor:
     """Mean over the codes of lanes (lanes, codebooks, frames) that are there; -1 where a frame has fewer."""
     sums = partial_sums(lanes.transpose(1, 0, 2), vectors)
     contexts = all_contexts(sums[-1], (lanes >= 0).sum(axis=1), lanes.shape[1])
     partial = torch.from_numpy(clipped(sums[:-1])).flatten(1, 2).float()
     codes = torch.from_numpy(lanes.transpose(1, 0, 2)).flatten(1)
     total = torch.zeros(())
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
         for logits, targets in zip(network(torch.from_numpy(contexts).flatten(0, 1).float(), partial), codes, strict=True):
             there = targets >= 0
             if there.any():

@@ -1,4 +1,4 @@
-"""A training run from start to finish: the loop, its log, its evaluations, its files."""
+"""A training run from start to finish: the loop, its evaluations, its files."""
 
 from __future__ import annotations
 
@@ -7,21 +7,18 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from torch.utils.tensorboard import SummaryWriter
 
 from wavelex.codec.checkpoint import save_codec
-from wavelex.training.evaluate import CODEBOOK_COUNTS, Score, evaluate
+from wavelex.training.evaluate import Score, codebook_counts, evaluate
+from wavelex.training.report import Report
 from wavelex.training.state import save_state
 from wavelex.training.trainer import Trainer
 
 STATE, BEST, LATEST, LOG = "state.safetensors", "best.safetensors", "latest.safetensors", "evaluations.jsonl"
-COLLAPSED = 0.3
 
 
 class StopRequests:
@@ -52,43 +49,29 @@ class StopRequests:
 class Run:
     """Trains until the settings' last step or Ctrl-C; either way the state is on disk when it returns.
 
-    Leaves in `out`: the state to resume from, the latest and the best weights (by mean PESQ over the codebook counts),
-    one JSON line an evaluation, and TensorBoard events.
+    Leaves in `out`: the state to resume from, the latest and the best weights (by mean PESQ over the codebook counts) under the model's
+    `name`, one JSON line an evaluation, and TensorBoard events.
     """
 
-    def __init__(self, trainer: Trainer, clips: list[np.ndarray], out: Path, console: Console) -> None:
-        self.trainer, self.clips, self.out, self.console = trainer, clips, out, console
+    def __init__(self, trainer: Trainer, clips: list[np.ndarray], out: Path, console: Console, name: str) -> None:
+        self.trainer, self.clips, self.out, self.console, self.name = trainer, clips, out, console, name
         out.mkdir(parents=True, exist_ok=True)
 
     def train(self) -> bool:
         """Whether the last step was reached; False when the run was stopped."""
         trainer, settings = self.trainer, self.trainer.settings
-        board = SummaryWriter(str(self.out / "tensorboard"))  # type: ignore[no-untyped-call]
-        columns = (
-            TextColumn("step {task.completed:.0f}/{task.total:.0f}"),
-            BarColumn(),
-            TextColumn("{task.description}"),
-            TimeRemainingColumn(),
-        )
         begun_at = trainer.progress.step
         try:
-            with StopRequests() as stop, Progress(*columns, console=self.console) as bar:
-                line = bar.add_task("", total=settings.steps, completed=trainer.progress.step)
-                since, started = trainer.progress.samples_seen, time.perf_counter()
+            with StopRequests() as stop, Report(trainer, self.console, self.out / "tensorboard") as report:
                 while trainer.progress.step < settings.steps and not stop.asked:
                     begun = time.perf_counter()
                     losses = trainer.step()
-                    trainer.progress.seconds += time.perf_counter() - begun
+                    seconds = time.perf_counter() - begun
+                    trainer.progress.seconds += seconds
+                    report.step(losses, seconds)
                     step = trainer.progress.step
-                    if not losses:
-                        self.console.print(f"[yellow]step {step}: not finite, skipped ({trainer.progress.skipped} in all)")
-                    elif step % settings.log_every == 0:
-                        speed = (trainer.progress.samples_seen - since) / trainer.codec.sample_rate / (time.perf_counter() - started)
-                        seen = f"{self.hours:.2f} h seen, {speed:.0f}x real time"
-                        bar.update(line, completed=step, description=f"loss {losses['total']:.3f}, {seen}")
-                        self._log(board, losses, seen)
                     if self.clips and (step % settings.evaluate_every == 0 or step == settings.steps):
-                        self._evaluate(board)
+                        self._evaluate(report)
                     if step % settings.save_every == 0:
                         save_state(self.out / STATE, trainer)
         finally:
@@ -96,33 +79,24 @@ class Run:
             if trainer.progress.step > begun_at:
                 save_state(self.out / STATE, trainer)
                 self._export(LATEST)
-            board.close()  # type: ignore[no-untyped-call]
         finished = trainer.progress.step >= settings.steps
         if not finished:
             self.console.print(f"stopped at step {trainer.progress.step}; continue with --resume")
         return finished
 
-    def _log(self, board: SummaryWriter, losses: dict[str, float], seen: str) -> None:
-        step = self.trainer.progress.step
-        if not self.console.is_terminal:
-            self.console.print(f"step {step}: {', '.join(f'{name} {value:.3f}' for name, value in losses.items())}; {seen}", soft_wrap=True)
-        for name, value in losses.items():
-            board.add_scalar(f"loss/{name}", value, step)  # type: ignore[no-untyped-call]
-
-    @property
-    def hours(self) -> float:
-        return self.trainer.progress.samples_seen / self.trainer.codec.sample_rate / 3600
-
-    def _evaluate(self, board: SummaryWriter) -> None:
+    def _evaluate(self, report: Report) -> None:
         trainer = self.trainer
-        quantizes = trainer.settings.quantizes(trainer.progress.step - 1)
-        with trainer.averaged() as codec:
-            scores = evaluate(codec, self.clips, (0, *CODEBOOK_COUNTS) if quantizes else (0,))
+        quantizes = trainer.settings.stage_at(trainer.progress.step - 1)[0].quantize == "yes"
+        for index, clip in enumerate(self.clips):
+            report.original(index, clip)
+        counts = (0, *codebook_counts(trainer.codec.codebooks)) if quantizes else (0,)
+        with trainer.averages.applied() as codec:
+            scores = evaluate(codec, self.clips, counts, report.decoded)
         if quantizes:
-            self._report_codebooks(board)
+            report.codebooks()
         row = {
             "step": trainer.progress.step,
-            "hours": self.hours,
+            "hours": trainer.hours,
             "minutes": trainer.progress.seconds / 60,
             "pesq": {k: s.pesq for k, s in scores.items()},
             "stoi": {k: s.stoi for k, s in scores.items()},
@@ -130,29 +104,15 @@ class Run:
         }
         with (self.out / LOG).open("a") as log:
             log.write(json.dumps(row) + "\n")
-        shown = "  ".join(f"{k or 'latent'}: {s.pesq:.3f}/{s.stoi:.3f}" for k, s in scores.items())
-        self.console.print(f"step {trainer.progress.step}, {self.hours:.2f} h: PESQ/STOI by codebooks  {shown}", soft_wrap=True)
-        for count, score in scores.items():
-            board.add_scalar(f"pesq/{count}", score.pesq, trainer.progress.step)  # type: ignore[no-untyped-call]
-            board.add_scalar(f"stoi/{count}", score.stoi, trainer.progress.step)  # type: ignore[no-untyped-call]
+        report.scores(scores)
         if quantizes and (quality := _mean_pesq(scores)) > trainer.progress.best:
             trainer.progress.best = quality
             self._export(BEST)
 
-    def _report_codebooks(self, board: SummaryWriter) -> None:
-        health = self.trainer.codebook_health()
-        self.console.print("codebooks in use / perplexity  " + "  ".join(f"{use:.0%}/{perplexity:.0f}" for use, perplexity in health))
-        for index, (use, perplexity) in enumerate(health):
-            board.add_scalar(f"codebook {index}/in use", use, self.trainer.progress.step)  # type: ignore[no-untyped-call]
-            board.add_scalar(f"codebook {index}/perplexity", perplexity, self.trainer.progress.step)  # type: ignore[no-untyped-call]
-            if use < COLLAPSED:
-                self.console.print(f"[yellow]codebook {index} is collapsing: {use:.0%} of its codes are in use")
-
     def _export(self, name: str) -> None:
-        trainer = self.trainer
-        notes: Mapping[str, object] = {"step": trainer.progress.step, "hours": round(self.hours, 3)}
-        with trainer.averaged() as codec:
-            save_codec(self.out / name, codec, codec.design.replace("_", "-"), notes)
+        notes = {"step": self.trainer.progress.step, "hours": round(self.trainer.hours, 3)}
+        with self.trainer.averages.applied() as codec:
+            save_codec(self.out / name, codec, self.name, notes)
 
 
 def _mean_pesq(scores: dict[int, Score]) -> float:

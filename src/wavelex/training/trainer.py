@@ -1,20 +1,23 @@
-"""One training step and everything it owns: codec, discriminators, optimizers, averages. Knows a design by its interface."""
+"""One training step and everything it owns: codec, objectives, optimizers, averages. Knows a design by its recipe only."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from wavelex.codec.model import CodecModel
-from wavelex.objectives.adversarial import discriminator_loss, feature_matching_loss, generator_loss
-from wavelex.objectives.discriminators import SpectrumDiscriminators
-from wavelex.objectives.reconstruction import Reconstruction
+from wavelex.codec.model import CodecModel, stacked
+from wavelex.errors import WavelexError
+from wavelex.objectives import TERMS, Maker, make_objectives
+from wavelex.objectives.base import Batch, Made, Objective, Teacher
+from wavelex.training.averages import Averages
 from wavelex.training.data import PackedAudio, draw_batch
+from wavelex.training.precision import uses_bfloat16
+from wavelex.training.prefixes import prefix_chances
+from wavelex.training.recipe import Stage
 from wavelex.training.schedule import rate_factor
 from wavelex.training.settings import Settings
 
@@ -34,117 +37,139 @@ class Progress:
 class Trainer:
     """Steps a codec through its stages. All randomness of a step comes from (seed, step), so resuming is exact."""
 
-    def __init__(self, codec: CodecModel, settings: Settings, audio: PackedAudio, device: torch.device) -> None:
+    def __init__(
+        self,
+        codec: CodecModel,
+        settings: Settings,
+        audio: PackedAudio,
+        device: torch.device,
+        teachers: Mapping[str, Teacher] | None = None,
+        known: Mapping[str, Maker] = TERMS,
+    ) -> None:
+        """`teachers` give targets to the objectives by name; `known` says which objective gives a term.
+
+        Raises WavelexError for objectives that cannot be made and for segments shorter than a frame.
+        """
         self.codec, self.settings, self.audio, self.device = codec.to(device).train(), settings, audio, device
-        self.objective = Reconstruction(codec.sample_rate, settings.reconstruction).to(device)
+        self.teachers = dict(teachers or {})
+        self.bfloat16 = uses_bfloat16(settings.precision, device)
+        self.segment = segment_length(settings, codec)
         torch.manual_seed(settings.seed)
-        self.discriminators = SpectrumDiscriminators(settings.discriminator_windows).to(device)
-        self.optimizer = _adamw(codec.parameters(), settings.learning_rate, settings)
-        self.discriminator_optimizer = _adamw(self.discriminators.parameters(), settings.discriminator_rate, settings)
-        self.averages = {name: p.detach().clone() for name, p in codec.named_parameters()}
+        made = make_objectives(settings.terms, codec.sample_rate, settings.options, self.bfloat16, known)
+        self.objectives = {name: objective.to(device) for name, objective in made.items()}
+        heads = [p for objective in self.objectives.values() for p in objective.heads()]
+        self.learners = [*codec.parameters(), *heads]
+        self.optimizer = _adamw(self.learners, settings.learning_rate, settings)
+        self.critic_optimizers = {
+            name: _adamw(_critic_parameters(objective), settings.discriminator_rate, settings)
+            for name, objective in self.objectives.items()
+            if objective.critics()
+        }
+        self.averages = Averages(codec, settings.ema)
+        self.chances = torch.from_numpy(prefix_chances(settings.prefix_odds, codec.codebooks)).float()
         self.progress = Progress()
 
     def step(self) -> dict[str, float]:
         """One update on the next batch; gives the losses by name, or {} when the step was skipped for not being finite."""
         settings, progress = self.settings, self.progress
         torch.manual_seed(settings.seed * 1_000_003 + progress.step)
-        if progress.step == settings.autoencoder_steps and not self.codec.quantizer.started:
+        stage, begin = settings.stage_at(progress.step)
+        self._prepare(stage)
+        if stage.start == "kmeans" and progress.step == begin and not self.codec.quantizer.started:
             self._start_codebooks()
         factor = rate_factor(settings, progress.step, progress.resumed_at)
-        for optimizer in (self.optimizer, self.discriminator_optimizer):
+        for optimizer in (self.optimizer, *self.critic_optimizers.values()):
             for group in optimizer.param_groups:
                 group["lr"] = group["peak"] * factor
-        original = self._batch(progress.step)
-        losses = self._update(original)
+        batch = self._batch(progress.step)
+        losses = self._update(batch, stage)
         progress.step += 1
-        progress.samples_seen += original.numel()
+        progress.samples_seen += batch.samples.numel()
         if not losses:
             progress.skipped += 1
         return losses
 
-    def _update(self, original: Tensor) -> dict[str, float]:
-        settings = self.settings
+    @property
+    def rate(self) -> float:
+        """The learning rate of the last step."""
+        return float(self.optimizer.param_groups[0]["lr"])
+
+    @property
+    def hours(self) -> float:
+        """Of audio that the run has seen."""
+        return self.progress.samples_seen / self.codec.sample_rate / 3600
+
+    def _prepare(self, stage: Stage) -> None:
+        """What a stage does not train neither changes nor behaves as in training; gradients still pass through it."""
+        for name in ("encoder", "quantizer", "decoder"):
+            part, learns = getattr(self.codec, name), name in stage.train
+            part.train(learns)
+            part.requires_grad_(learns)
+        for objective in self.objectives.values():
+            objective.train()
+            for head in objective.heads():
+                head.requires_grad_("heads" in stage.train)
+
+    def _update(self, batch: Batch, stage: Stage) -> dict[str, float]:
         # Codebooks learn in the forward pass; a step that turns out not to be finite must not have taught them.
         codebooks = {name: value.clone() for name, value in self.codec.quantizer.state_dict().items()}
-        quantize, adversarial = settings.quantizes(self.progress.step), settings.is_adversarial(self.progress.step)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=settings.bfloat16):
-            decoded, quantized = self.codec(original, self._prefixes(len(original)), quantize)
-        ours, theirs = self.objective.analyse(decoded.float(), original)
-        losses = self.objective(ours, theirs)
-        if quantized is not None:
-            losses["commitment"] = settings.commitment * quantized.loss
-        if adversarial:
-            judged_loss = self._update_discriminators(ours, theirs)
-            real, fake = self._judge(theirs), self._judge(ours)
-            losses["adversarial"] = settings.adversarial_weight * generator_loss(fake)
-            losses["features"] = settings.feature_weight * feature_matching_loss(real, fake)
-        total = torch.stack(list(losses.values())).sum()
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
+            made = self.codec(batch.samples, self._prefixes(len(batch.samples)), stage.quantize == "yes")
+        made = made._replace(samples=made.samples.float())
+        losses, told = self._losses(made, batch, stage)
+        total = torch.stack(list(losses.values())).sum() if losses else torch.zeros(())
         self.optimizer.zero_grad(set_to_none=True)
-        total.backward()  # type: ignore[no-untyped-call]
-        norm = nn.utils.clip_grad_norm_(self.codec.parameters(), settings.clip)
+        if total.requires_grad:
+            total.backward()  # type: ignore[no-untyped-call]
+        norm = nn.utils.clip_grad_norm_(self.learners, self.settings.clip)
         if not (torch.isfinite(total) and torch.isfinite(norm)):
             self.codec.quantizer.load_state_dict(codebooks)
             return {}
         self.optimizer.step()
-        self._average()
+        self.averages.update(self.progress.step)
         report = {name: float(loss.detach()) for name, loss in losses.items()}
-        report |= {"total": float(total.detach()), "gradient": float(norm)}
-        if adversarial:
-            report["discriminators"] = judged_loss
-        return report
+        return report | {"total": float(total.detach()), "gradient": float(norm)} | told
 
-    def _update_discriminators(self, ours: dict[int, Tensor], theirs: dict[int, Tensor]) -> float:
-        loss = discriminator_loss(self._judge(theirs), self._judge({n: s.detach() for n, s in ours.items()}))
-        self.discriminator_optimizer.zero_grad(set_to_none=True)
+    def _losses(self, made: Made, batch: Batch, stage: Stage) -> tuple[dict[str, Tensor], dict[str, float]]:
+        """The weighted terms of a stage, and what critics, which learn first, were left with."""
+        found: dict[str, Tensor] = {}
+        told: dict[str, float] = {}
+        with torch.no_grad():
+            targets = {name: teacher.features(batch.samples) for name, teacher in self.teachers.items()}
+        generator = torch.Generator(self.device).manual_seed(self.settings.seed * 1_000_003 + self.progress.step)
+        for name, objective in self.objectives.items():
+            if stage.adversarial and name in self.critic_optimizers:
+                told[f"critics of {name}"] = self._teach_critics(name, objective, made, batch)
+            if set(objective.terms) & set(stage.objectives):
+                found |= objective(made, batch, targets, generator)
+        return {term: weight * found[term] for term, weight in stage.objectives.items() if term in found}, told
+
+    def _teach_critics(self, name: str, objective: Objective, made: Made, batch: Batch) -> float:
+        loss, optimizer = objective.criticize(made, batch), self.critic_optimizers[name]
+        optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        norm = nn.utils.clip_grad_norm_(self.discriminators.parameters(), self.settings.clip)
+        norm = nn.utils.clip_grad_norm_(_critic_parameters(objective), self.settings.clip)
         if torch.isfinite(norm):
-            self.discriminator_optimizer.step()
+            optimizer.step()
         return float(loss.detach())
 
-    def _judge(self, spectra: dict[int, Tensor]) -> list[tuple[Tensor, list[Tensor]]]:
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.bfloat16):
-            judged: list[tuple[Tensor, list[Tensor]]] = self.discriminators(spectra)
-        return [(logits.float(), [f.float() for f in features]) for logits, features in judged]
-
     def _prefixes(self, batch: int) -> Tensor:
-        odds = torch.tensor(self.settings.prefix_odds)
-        return (torch.multinomial(odds, batch, replacement=True) + 1).to(self.device)
+        return (torch.multinomial(self.chances, batch, replacement=True) + 1).to(self.device)
 
-    def _batch(self, step: int) -> Tensor:
-        length = int(self.settings.segment_seconds * self.codec.sample_rate)
-        return draw_batch(self.audio, step, self.settings.seed, self.settings.batch, length).to(self.device)
+    def _batch(self, step: int) -> Batch:
+        batch = draw_batch(self.audio, (self.settings.seed, step), self.settings.batch, self.segment)
+        return Batch(batch.samples.to(self.device), batch.clips)
 
     @torch.no_grad()
     def _start_codebooks(self) -> None:
         """K-means on the latents of batches that training has not used."""
-        latents = []
+        found = []
         for index in range(self.settings.kmeans_batches):
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.bfloat16):
-                latents.append(self.codec.encoder(self._batch(self.settings.steps + index)).float())
-        self.codec.quantizer.start(torch.cat(latents))
-
-    @torch.no_grad()
-    def _average(self) -> None:
-        # A short memory at first, so that the average does not carry the random start along.
-        decay = min(self.settings.ema, (1 + self.progress.step) / (10 + self.progress.step))
-        for name, parameter in self.codec.named_parameters():
-            self.averages[name].lerp_(parameter, 1 - decay)
-
-    @contextmanager
-    def averaged(self) -> Iterator[CodecModel]:
-        """The codec with its running averages for weights; the weights themselves are back afterwards, whatever happens."""
-        held = {name: p.detach().clone() for name, p in self.codec.named_parameters()}
-        try:
-            self._set_weights(self.averages)
-            yield self.codec
-        finally:
-            self._set_weights(held)
-
-    @torch.no_grad()
-    def _set_weights(self, values: dict[str, Tensor]) -> None:
-        for name, parameter in self.codec.named_parameters():
-            parameter.copy_(values[name])
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
+                latents = self.codec.encoder(self._batch(self.settings.steps + index).samples).float()
+            whole = latents.shape[2] - latents.shape[2] % self.codec.superframe
+            found.append(stacked(latents[..., :whole], self.codec.superframe))
+        self.codec.quantizer.start(torch.cat(found))
 
     def codebook_health(self) -> list[tuple[float, float]]:
         """Share of codes in use and perplexity of each codebook, from its running counts."""
@@ -156,6 +181,19 @@ class Trainer:
             entropy = -(share * share.clamp(min=1e-12).log()).sum()
             health.append((in_use, float(np.exp(float(entropy)))))
         return health
+
+
+def segment_length(settings: Settings, codec: CodecModel) -> int:
+    """Samples of a clip. Raises WavelexError for less than a frame."""
+    length = int(settings.segment_seconds * codec.sample_rate)
+    if length < codec.hop_length:
+        least = codec.hop_length / codec.sample_rate
+        raise WavelexError(f"setting segment_seconds is {settings.segment_seconds:g}; a frame alone has {least:g} seconds")
+    return length
+
+
+def _critic_parameters(objective: Objective) -> list[nn.Parameter]:
+    return [p for critic in objective.critics() for p in critic.parameters()]
 
 
 def _adamw(parameters: Iterable[nn.Parameter], rate: float, settings: Settings) -> torch.optim.AdamW:

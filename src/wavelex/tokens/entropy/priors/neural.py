@@ -12,7 +12,8 @@ from decimal import Decimal
 import numpy as np
 import torch
 
-from wavelex.tokens.entropy.priors.inputs import FLAGS, INPUT_SCALE, PAST, SIGNED, all_contexts, clipped, partial_sums
+from wavelex.tokens.entropy.priors.checking import check_table, check_tensors
+from wavelex.tokens.entropy.priors.inputs import FLAGS, INPUT_SCALE, PAST, SIGNED, all_contexts, clipped, context_width, partial_sums
 from wavelex.tokens.entropy.priors.network import HIDDEN_SCALE, UNSIGNED, WEIGHT_SCALE, PriorNetwork
 from wavelex.tokens.entropy.priors.product import product
 from wavelex.tokens.entropy.range_coder import TOTAL
@@ -33,12 +34,27 @@ class NeuralPrior:
     kind = "neural"
 
     def __init__(self, tensors: Mapping[str, np.ndarray]) -> None:
+        """Raises ValueError for tensors of other types and shapes, and for sums that float32 could not hold exactly."""
+        books, size, dim = check_table(tensors, "vectors", 3)
+        hidden = tensors["second"].shape[-1] if "second" in tensors and tensors["second"].ndim else 0
+        weights: dict[str, tuple[int, ...]] = {
+            "context": (context_width(dim), books * hidden),
+            "partial": (books, dim, hidden),
+            "second": (books, hidden, hidden),
+            "out": (books, hidden, size),
+        }
+        biases: dict[str, tuple[int, ...]] = {"first_bias": (books * hidden,), "second_bias": (books, hidden), "out_bias": (books, size)}
+        expected: dict[str, tuple[type[np.integer], tuple[int, ...]]] = {"vectors": (np.int16, (books, size, dim))}
+        expected |= {name: (np.int8, shape) for name, shape in weights.items()}
+        check_tensors(tensors, expected | {name: (np.int32, shape) for name, shape in biases.items()})
+        if not hidden:
+            raise ValueError("it has no hidden values")
         self.tensors = dict(tensors)
         self.vectors = tensors["vectors"]
-        self.sizes = tuple(len(table) for table in self.vectors)
-        self.dim = int(self.vectors.shape[2])
+        self.sizes, self.dim, self.hidden = (size,) * books, dim, hidden
         self._float = {name: value.astype(np.float32) for name, value in tensors.items() if name != "vectors"}
-        self.hidden = int(tensors["second"].shape[1])
+        if self.largest_sum() >= EXACT:
+            raise ValueError(f"sums of up to {self.largest_sum()} are not exact in float32; train with smaller or fewer weights")
 
     @classmethod
     def of(cls, network: PriorNetwork, vectors: np.ndarray) -> NeuralPrior:
@@ -50,10 +66,7 @@ class NeuralPrior:
             "second_bias": _whole(values["second_bias"], HIDDEN_SCALE * WEIGHT_SCALE, 2**22),
             "out_bias": _whole(values["out_bias"], HIDDEN_SCALE * WEIGHT_SCALE, 2**22),
         }
-        prior = cls({"vectors": vectors, **small, **{name: value.astype(np.int32) for name, value in biases.items()}})
-        if prior.largest_sum() >= EXACT:
-            raise ValueError(f"sums of up to {prior.largest_sum()} are not exact in float32; train with smaller weights")
-        return prior
+        return cls({"vectors": vectors, **small, **{name: value.astype(np.int32) for name, value in biases.items()}})
 
     def network(self) -> PriorNetwork:
         """The network again, to be trained on."""
