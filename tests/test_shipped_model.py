@@ -13,8 +13,8 @@ from conftest import voice
 import wavelex
 from wavelex.audio.files import Audio, read_audio, resample
 from wavelex.audio.recordings import list_recordings
-from wavelex.bench.quick import there_and_back
 from wavelex.bench.run.alignment import find_delay
+from wavelex.bench.run.quick import there_and_back
 from wavelex.bench.run.sample import speak
 from wavelex.codec.checkpoint import save_codec
 from wavelex.codec.codec import Codec

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 from wavelex.audio.files import read_audio, resample
-from wavelex.bench.pictures import compare
-from wavelex.bench.quick import there_and_back
+from wavelex.bench.report.pictures import compare
+from wavelex.bench.run.quick import there_and_back
 from wavelex.bench.run.sample import speak
 from wavelex.cli.common import Model
 from wavelex.cli.jobs import need_samples

@@ -49,7 +49,7 @@ def _recordings(folder: Path) -> list[Path]:
 
 def _roundtrip(codec: Codec, job: Job, advance: Advance, codebooks: int, options: EncodeOptions) -> dict[str, Any]:
     from wavelex.audio.files import read_audio
-    from wavelex.bench.quick import there_and_back
+    from wavelex.bench.run.quick import there_and_back
 
     audio = read_audio(job.source)
     need_samples(job.name, len(audio))
