@@ -5,7 +5,9 @@ RUN := $(VENV)/bin/python -m
 AUDIO ?=
 DEMO ?= demo-output
 
-.PHONY: demo test slow lint gate setup-demo setup-dev
+FUZZ_SECONDS ?= 60
+
+.PHONY: demo test slow fuzz lint gate setup-demo setup-dev
 
 setup-demo: $(VENV)/.demo
 setup-dev: $(VENV)/.dev
@@ -29,6 +31,10 @@ test: setup-dev
 
 slow: setup-dev
 	$(RUN) pytest -m slow
+
+# The hostile inputs first, then mutations for so long; ends with 1 if anything is not answered in time, in memory and in words.
+fuzz: setup-dev
+	OMP_NUM_THREADS=1 $(VENV)/bin/python fuzz/run.py --seconds $(FUZZ_SECONDS)
 
 gate: setup-dev
 	$(VENV)/bin/python benchmarks/gate.py

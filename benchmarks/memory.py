@@ -34,8 +34,9 @@ def main() -> None:
 
 def write_recording(path: Path, minutes: int) -> None:
     spoken = speak()
-    with AudioWriter(path, spoken.sample_rate, 1) as writer:
-        for repeat in range(int(60 * minutes / spoken.seconds)):
+    repeats = int(60 * minutes / spoken.seconds)
+    with AudioWriter(path, spoken.sample_rate, 1, repeats * len(spoken)) as writer:
+        for repeat in range(repeats):
             writer.write(spoken.samples * np.float32(0.5 + 0.5 * np.sin(repeat) ** 2))
 
 

@@ -22,7 +22,7 @@ def test_a_folder_takes_what_its_manifest_or_its_parents_says(tmp_path: Path, pl
     where = tmp_path / place
     (where / "manifest.tsv").write_text(f'text\tpath\tkind\tspeaker\tlanguage\nit\'s "one"\t{a.relative_to(where)}\tspeech\tann\ten\n')
     found = list_recordings(tmp_path / "set")
-    assert found[0] == Recording(a, "a.wav", "speech", "ann", "en", found[0].text) and "one" in found[0].text
+    assert found[0] == Recording(a, "a.wav", "speech", "ann", "en", 'it\'s "one"')
     assert found[1] == Recording(b, "deep/b.wav")
 
 
@@ -41,3 +41,28 @@ def test_nothing_to_read_is_told(tmp_path: Path) -> None:
         list_recordings(tmp_path)
     with pytest.raises(WavelexError, match="not a manifest"):
         list_recordings(clip(tmp_path / "a.wav"))
+
+
+@pytest.mark.parametrize("text", ['"Hello', 'he said "no"', '"', '""'])
+def test_quotes_in_a_text_swallow_no_rows(tmp_path: Path, text: str) -> None:
+    rows = "".join(f"{name}.wav\t{text}\n" for name in "abcde")
+    (tmp_path / "list.tsv").write_text("path\ttext\n" + rows)
+    found = list_recordings(tmp_path / "list.tsv")
+    assert [recording.name for recording in found] == [f"{name}.wav" for name in "abcde"]
+    assert {recording.text for recording in found} == {text}
+
+
+@pytest.mark.parametrize("content", [b"path\ttext\na.wav\t\0\n", b"a\0.wav\n", b"\xff\xfe", b"path\n" + b"x" * 200_000])
+def test_what_is_no_manifest_is_told_by_name(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "list.tsv").write_bytes(content)
+    with pytest.raises(WavelexError, match=r"list.tsv: not a manifest.*; give a folder of recordings or a text file"):
+        list_recordings(tmp_path / "list.tsv")
+
+
+def test_links_that_lead_nowhere_are_passed_over(tmp_path: Path) -> None:
+    kept = clip(tmp_path / "a.wav")
+    (tmp_path / "loop.wav").symlink_to(tmp_path / "loop.wav")
+    (tmp_path / "manifest.tsv").write_text("path\tkind\nloop.wav\tspeech\na.wav\tmusic\n")
+    assert list_recordings(tmp_path) == [Recording(kept, "a.wav", "music")]
+    with pytest.raises(WavelexError, match="no such folder or manifest"):
+        list_recordings(tmp_path / "b\0")

@@ -109,7 +109,7 @@ def test_ways_of_encoding_all_decode_to_the_same_length(run: Command, tmp_path: 
     assert np.array_equal(codes["packed"], codes["context"]) and codes["packed"].shape == codes["default"].shape
     assert 8 * sizes["varied"] / spoken.seconds == pytest.approx(1200, rel=0.25)
     told = json.loads(run("info", tmp_path / "varied.wlx", "--json").out)
-    assert told["varying_codebooks"] and told["coding"] == "neural" and told["version"] == 2
+    assert told["varying_codebooks"] and told["coding"] == "neural" and told["version"] == 3
 
 
 def test_folders_keep_their_structure_and_one_bad_file_does_not_stop_the_rest(run: Command, clip: Path, tmp_path: Path) -> None:
@@ -343,7 +343,7 @@ def test_bad_token_files(run: Command, clip: Path, tmp_path: Path) -> None:
     for data, words in [
         (b"", "not a .wlx file"),
         (b"RIFF" + good[4:], "not a .wlx file"),
-        (good[:4] + b"\x07" + good[5:], "version 7, this program reads versions 1 and 2; update wavelex"),
+        (good[:4] + b"\x07" + good[5:], "version 7, this program reads versions 1 to 3; update wavelex"),
         (good[:20], "ends inside its header"),
         (good[:10] + b"\xff" + good[11:], "its header is damaged"),
         (good[:-100], "missing: the file ends before it"),

@@ -27,7 +27,7 @@ def test_peak_memory_does_not_grow_with_the_length(tmp_path: Path) -> None:
     peaks: dict[str, list[float]] = {"encode": [], "decode": []}
     for minutes in (5, 60):
         recording, coded, decoded = (str(tmp_path / f"{minutes}.{ending}") for ending in ("wav", "wlx", "decoded.wav"))
-        with AudioWriter(recording, 16000, 1) as writer:
+        with AudioWriter(recording, 16000, 1, minutes * minute.shape[1]) as writer:
             for repeat in range(minutes):
                 writer.write(minute * np.float32(0.5 + 0.5 * np.sin(repeat) ** 2))
         peaks["encode"].append(peak("encode", recording, "-o", coded))

@@ -12,7 +12,8 @@ import typer.core
 import typer.main
 
 import wavelex
-from wavelex.errors import WavelexError, printable
+from wavelex.errors import WavelexError
+from wavelex.files import shown
 
 COMMANDS = {
     "encode": "Encode speech to tokens in .wlx files.",
@@ -67,13 +68,14 @@ def root(version: Annotated[bool, typer.Option("--version", callback=_version, i
 def main() -> None:
     """Run the command line; a WavelexError is one line on standard error and exit code 2."""
     # Being told to stop unwinds as Ctrl-C does, so that temporary files go and what is done stays.
-    for name in ("SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Unless something like nohup wants the end of the terminal ignored; Windows has no such signal.
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.default_int_handler)
     for stream in (sys.stdout, sys.stderr):
         # A terminal that knows fewer letters than a file's name shows some other ones instead.
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
+            stream.reconfigure(errors="backslashreplace")
     code = _run()
     try:
         sys.stdout.flush()
@@ -104,4 +106,4 @@ def _run() -> Any:
 
 
 def _say(message: str) -> None:
-    print(f"wavelex: {printable(message)}", file=sys.stderr)
+    print(f"wavelex: {shown(message)}", file=sys.stderr)

@@ -20,6 +20,9 @@ TargetText = Annotated[
 Effort = Annotated[
     int, typer.Option("--effort", "-e", min=0, max=len(LEVELS) - 1, help="How long to look for good codes: 0 fastest, 9 best.")
 ]
+MaxFrames = Annotated[
+    int | None, typer.Option(min=0, help="Read files of up to so many frames, even where a file is too small to hold them honestly.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a file, for machines.")]
 Out = Annotated[
     str | None, typer.Option("--out", "-o", help="Output file (one input) or folder (several, or ending in /); - for standard output.")

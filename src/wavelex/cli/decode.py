@@ -13,14 +13,15 @@ import numpy as np
 import typer
 
 from wavelex.audio.files import AudioWriter
-from wavelex.cli.common import Codebooks, Force, Json, Out, Processes, SkipExisting
+from wavelex.cli.common import Codebooks, Force, Json, MaxFrames, Out, Processes, SkipExisting
 from wavelex.cli.jobs import Advance, Job, as_folder, plan, run_jobs
 from wavelex.cli.standard_streams import output, standard_input
 from wavelex.codec.codec import Codec
-from wavelex.codec.hub import DEFAULT_MODEL, load
+from wavelex.codec.hub import load
 from wavelex.codec.long_signals import DecodedSignal
-from wavelex.errors import WavelexError, printable
-from wavelex.files import open_to_read
+from wavelex.errors import WavelexError
+from wavelex.files import open_to_read, shown
+from wavelex.models import DEFAULT_MODEL
 from wavelex.tokens.format.container import Reader
 from wavelex.tokens.tokens import LOST, AudioTokens, check_codes
 
@@ -33,6 +34,7 @@ def decode(
     sample_rate: Annotated[int | None, typer.Option(help="Rate of the result; the recording's own unless given.")] = None,
     salvage: Annotated[bool, typer.Option(help="Decode what is intact of a damaged file; the rest fades to silence.")] = False,
     rescale: Annotated[bool, typer.Option(help="Turn a result down that would be clipped, instead of clipping it.")] = False,
+    max_frames: MaxFrames = None,
     force: Force = False,
     skip_existing: SkipExisting = False,
     processes: Processes = 1,
@@ -44,7 +46,7 @@ def decode(
     ending = ".wav" if out else ".decoded.wav"
     jobs = plan(inputs, as_folder(out), ending, find_tokens, overwrite=force, skip_existing=skip_existing)
     _codec(model)
-    run_jobs(jobs, DecodeWork(model, codebooks, sample_rate, salvage, rescale), _tell, as_json, processes)
+    run_jobs(jobs, DecodeWork(model, codebooks, sample_rate, salvage, rescale, max_frames), _tell, as_json, processes)
 
 
 def find_tokens(folder: Path) -> list[Path]:
@@ -66,12 +68,13 @@ class DecodeWork:
     sample_rate: int | None
     salvage: bool
     rescale: bool
+    max_frames: int | None
 
     def __call__(self, job: Job, advance: Advance) -> dict[str, Any]:
         begun = time.perf_counter()
         codec = _codec(self.model)
         with standard_input() if job.reads_standard_input else open_to_read(job.source, "a .wlx file") as source:
-            reader = Reader(source, job.name, codec.priors)
+            reader = Reader(source, job.name, codec.priors, self.max_frames)
             header = reader.header
             described = AudioTokens.from_header(header, np.zeros((header.streams, len(header.codebook_sizes), 0), np.int64))
             described = described if self.codebooks is None else described.prefix(self.codebooks)
@@ -83,12 +86,12 @@ class DecodeWork:
             if self.rescale:
                 peak = max((float(np.abs(samples).max(initial=0)) for samples in decoding), default=0.0)
                 source.seek(0)
-                watched = _Watched(Reader(source, job.name, codec.priors), described, self.salvage)
+                watched = _Watched(Reader(source, job.name, codec.priors, self.max_frames), described, self.salvage)
                 decoding = codec.decoded(watched.pieces(), described, rate)
             clipped = self._write(job, decoding, rate, 1 / max(1.0, peak), advance)
         return {
             "file": job.name,
-            "audio": printable(job.target),
+            "audio": shown(job.target),
             "seconds": described.seconds,
             "sample_rate": rate,
             "streams": described.streams,

@@ -8,11 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
-from wavelex.cli.common import Json
+from wavelex.cli.common import Json, MaxFrames
 from wavelex.cli.jobs import is_file
-from wavelex.codec.hub import DEFAULT_MODEL, load
 from wavelex.errors import WavelexError
-from wavelex.files import open_to_read
+from wavelex.files import open_to_read, shown
+from wavelex.models import DEFAULT_MODEL
 from wavelex.tokens.format.container import Reader
 from wavelex.tokens.format.header import MAGIC
 
@@ -21,6 +21,7 @@ MOST_TOLD = 20
 
 def info(
     target: Annotated[str, typer.Argument(help="A .wlx file, or a model: shipped name, checkpoint or run folder.")] = DEFAULT_MODEL,
+    max_frames: MaxFrames = None,
     as_json: Json = False,
 ) -> None:
     """Describe a token file (and check all of it) or a model."""
@@ -29,22 +30,22 @@ def info(
         with open_to_read(path, "a .wlx file") as source:
             is_tokens = source.read(4) == MAGIC
         if is_tokens or path.suffix == ".wlx":
-            _print(describe_file(path), as_json)
+            _print(describe_file(path, max_frames), as_json)
             return
     _print(describe_model(target), as_json)
 
 
-def describe_file(path: Path) -> dict[str, Any]:
+def describe_file(path: Path, max_frames: int | None = None) -> dict[str, Any]:
     """The header in words and the state of every block."""
     with open_to_read(path, "a .wlx file") as source:
-        reader = Reader(source, str(path))
-        damaged = _told([reader.describe(damage) for _, damage in reader.check() if damage])
-        damaged += filter(None, [reader.excess()])
+        reader = Reader(source, shown(path), max_frames=max_frames)
+        damaged = _told([reader.describe(damage) for damage in reader.check()])
+        damaged += filter(None, [reader.ending()])
     header = reader.header
     seconds = header.length / header.source_rate
     size = path.stat().st_size
     return {
-        "file": str(path),
+        "file": shown(path),
         "model": header.model,
         "weights": header.weights_hash,
         "seconds": seconds,
@@ -59,6 +60,7 @@ def describe_file(path: Path) -> dict[str, Any]:
         "bytes": size,
         "nominal_bits_per_second": sum(header.bits) * header.streams * header.sample_rate / header.hop_length,
         "bits_per_second": 8 * size / seconds if seconds else 0.0,
+        "codes_checked": reader.decodable,
         "damage": damaged,
     }
 
@@ -72,6 +74,9 @@ def describe_model(name: str) -> dict[str, Any]:
     """A model's identity, size, rates and latency."""
     if Path(name).suffix in {".wav", ".flac", ".mp3", ".ogg", ".opus"} and Path(name).exists():
         raise WavelexError(f"{name}: is a recording; info describes .wlx files and models")
+    # Imported late: a token file is described without torch.
+    from wavelex.codec.hub import load
+
     codec = load(name)
     model = codec.model
     return {

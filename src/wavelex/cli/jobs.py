@@ -18,7 +18,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from wavelex.audio.files import find_audio
-from wavelex.errors import WavelexError, printable
+from wavelex.errors import WavelexError
+from wavelex.files import shown
 
 STANDARD_STREAM = "-"
 console = Console(stderr=True)
@@ -42,7 +43,7 @@ class Job:
     @property
     def name(self) -> str:
         """What to call the input in messages."""
-        return "standard input" if self.reads_standard_input else printable(self.source)
+        return "standard input" if self.reads_standard_input else shown(self.source)
 
 
 Advance = Callable[[float], None]
@@ -71,25 +72,25 @@ def plan(
     """
     for path in inputs:
         if len(path.name.encode(errors="surrogateescape")) > 255:
-            raise WavelexError(f"{printable(path.name[:40])}...: no file can have so long a name; check the quoting")
+            raise WavelexError(f"{shown(path.name[:40])}...: no file can have so long a name; check the quoting")
     several = len(inputs) > 1 or any(_is_folder(path) for path in inputs)
     if several and out is not None and str(out) == STANDARD_STREAM:
         raise WavelexError("several inputs cannot go to standard output; give a folder with --out")
     if several and out is not None and out.is_file():
-        raise WavelexError(f"{printable(out)}: is a file; several inputs need a folder")
+        raise WavelexError(f"{shown(out)}: is a file; several inputs need a folder")
     jobs = [job for path in inputs for job in _jobs_of(path, out, ending, several, find)]
     targets = Counter(job.target.resolve() for job in jobs if not job.writes_standard_output)
     sources = {job.source.resolve() for job in jobs if not job.reads_standard_input}
     for target, times in targets.items():
         if times > 1:
-            raise WavelexError(f"{printable(target)}: two inputs would be written to it; give them different names")
+            raise WavelexError(f"{shown(target)}: two inputs would be written to it; give them different names")
         if target in sources:
-            raise WavelexError(f"{printable(target)}: the output would overwrite it; choose another place with --out")
+            raise WavelexError(f"{shown(target)}: the output would overwrite it; choose another place with --out")
     there = {job for job in jobs if not job.writes_standard_output and job.target.is_file()}
     if skip_existing:
         jobs = [job for job in jobs if job not in there]
     elif there and not overwrite:
-        first = min(printable(job.target) for job in there)
+        first = min(shown(job.target) for job in there)
         more = f" (and {len(there) - 1} more)" if len(there) > 1 else ""
         raise WavelexError(f"{first}: is there already{more}; --force overwrites, --skip-existing leaves it as it is")
     if several:
@@ -97,7 +98,7 @@ def plan(
             try:
                 folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
-                raise WavelexError(f"{printable(folder)}: cannot be made ({error.strerror}); choose another --out") from error
+                raise WavelexError(f"{shown(folder)}: cannot be made ({error.strerror}); choose another --out") from error
     return jobs
 
 
@@ -107,7 +108,7 @@ def _jobs_of(path: Path, out: Path | None, ending: str, several: bool, find: Cal
     if _is_folder(path):
         found = find(path)
         if not found:
-            raise WavelexError(f"{printable(path)}: holds no files to work on")
+            raise WavelexError(f"{shown(path)}: holds no files to work on")
         return [Job(f, ((out or path) / f.relative_to(path)).with_suffix(ending)) for f in found]
     if out is None:
         return [Job(path, path.with_suffix(ending))]
@@ -123,7 +124,7 @@ def as_folder(text: str | None) -> Path | None:
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise WavelexError(f"{printable(path)}: cannot be made ({error.strerror}); choose another --out") from error
+            raise WavelexError(f"{shown(path)}: cannot be made ({error.strerror}); choose another --out") from error
     return path
 
 
@@ -142,8 +143,8 @@ def run_jobs(jobs: Sequence[Job], work: Work, tell: Callable[[dict[str, Any]], s
     failed = done = 0
     # Results go to standard error when a job's output itself is on standard output.
     lines = _Lines(sys.stderr if any(job.writes_standard_output for job in jobs) else sys.stdout)
-    shown = TextColumn("{task.description}", markup=False)
-    columns = (SpinnerColumn(), shown, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    words = TextColumn("{task.description}", markup=False)
+    columns = (SpinnerColumn(), words, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         line = bar.add_task("", total=len(jobs))
         try:
@@ -154,7 +155,7 @@ def run_jobs(jobs: Sequence[Job], work: Work, tell: Callable[[dict[str, Any]], s
                     print(f"wavelex: {outcome}", file=sys.stderr)
                 else:
                     done += 1
-                    lines.put(json.dumps(outcome) if as_json else printable(tell(outcome)))
+                    lines.put(json.dumps(outcome) if as_json else shown(tell(outcome)))
                 bar.update(line, completed=done + failed, description=job.source.name)
         except KeyboardInterrupt:
             print(f"wavelex: stopped; {done} of {len(jobs)} files are done", file=sys.stderr)
@@ -186,7 +187,7 @@ Outcome = dict[str, Any] | str
 
 def _one_by_one(jobs: Sequence[Job], work: Work, bar: Progress, line: TaskID) -> Iterator[tuple[Job, Outcome]]:
     for number, job in enumerate(jobs):
-        bar.update(line, description=printable(job.source.name))
+        bar.update(line, description=shown(job.source.name))
 
         def advance(share: float, number: int = number) -> None:
             bar.update(line, completed=number + min(share, 1.0))
@@ -219,12 +220,12 @@ def _outcome(work: Work, job: Job, advance: Advance) -> Outcome:
     try:
         return work(job, advance)
     except WavelexError as error:
-        return printable(str(error))
+        return shown(str(error))
     except BrokenPipeError:
         raise
     except (OSError, soundfile.LibsndfileError, MemoryError) as error:
         reason = getattr(error, "strerror", None) or str(error) or "out of memory"
-        return f"{job.name} -> {printable(job.target)}: {reason}; make room or choose another place"
+        return f"{job.name} -> {shown(job.target)}: {reason}; make room or choose another place"
 
 
 def need_samples(name: str, count: int) -> None:

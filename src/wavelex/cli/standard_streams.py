@@ -7,25 +7,20 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 from wavelex.errors import WavelexError
-from wavelex.files import replacing
+from wavelex.files import replacing, spooled
 
 _CHUNK = 1 << 20
-_IN_MEMORY = 1 << 24
 
 
 def standard_input() -> BinaryIO:
     """All of standard input, in memory or a temporary file. Raises WavelexError when it is closed."""
-    stream = getattr(sys.stdin, "buffer", None)
+    stream: BinaryIO | None = getattr(sys.stdin, "buffer", None)
     if stream is None:
         raise WavelexError("standard input is closed; pipe something into it")
-    held = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - read after this returns
-    while chunk := stream.read(_CHUNK):
-        held.write(chunk)
-    held.seek(0)
-    return cast(BinaryIO, held)
+    return spooled(stream)
 
 
 @contextmanager

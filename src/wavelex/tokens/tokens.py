@@ -13,10 +13,11 @@ from typing import Any, BinaryIO, Protocol
 import numpy as np
 
 from wavelex.errors import WavelexError
-from wavelex.files import open_to_read, replacing
+from wavelex.files import open_to_read, replacing, shown
 from wavelex.tokens.entropy.priors.store import Priors, shipped_with
 from wavelex.tokens.format.container import Reader, Writer
 from wavelex.tokens.format.header import Header, block_frames_at
+from wavelex.tokens.format.limits import MOST_MEMORY
 
 LOST = -1
 """Instead of a code: in all codebooks of a frame that did not arrive; in the finer ones of a frame that has fewer codebooks."""
@@ -62,7 +63,9 @@ class AudioTokens:
     priors: Priors = field(default=Priors(), repr=False)
     """What the codes can be entropy-coded with."""
     globals: np.ndarray = field(default_factory=no_globals)
-    """Codes of the utterance as a whole, such as its speaker's: (streams, global codebooks); (0, 0) where the codec has none."""
+    """Codes of the utterance as a whole, such as its speaker's: (streams, global codebooks), none where the codec has none."""
+    global_sizes: tuple[int, ...] = ()
+    """Number of codes of each of their codebooks."""
 
     @property
     def seconds(self) -> float:
@@ -123,6 +126,7 @@ class AudioTokens:
             coding,
             stored.name if stored else "00000000",
             self.varies,
+            global_sizes=self.global_sizes,
         )
 
     def prefix(self, codebooks: int) -> AudioTokens:
@@ -134,7 +138,7 @@ class AudioTokens:
     def save(self, path: str | os.PathLike[str], coding: str | None = None) -> None:
         """Write a `.wlx` file; complete or not at all. For `coding` see `Priors.for_coding`."""
         with replacing(Path(path)) as temporary, temporary.open("w+b") as target:
-            self._write(target, str(path), coding)
+            self._write(target, shown(path), coding)
 
     def to_bytes(self, coding: str | None = None, block_frames: int | None = None) -> bytes:
         """What `save` writes, in blocks of another size if need be."""
@@ -149,33 +153,40 @@ class AudioTokens:
         header = self.header(coding, block_frames)
         if header.variable and header.coding == "packed":
             raise WavelexError(f"{name}: frames of varying size cannot be packed; they need a token prior (see wavelex prior)")
-        writer = Writer(target, header, name, self.priors)
+        writer = Writer(target, header, name, self.priors, self.globals if self.global_sizes else None)
         writer.write(self.codes)
         writer.close(self.length)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], salvage: bool = False, codec: TokensOf | None = None) -> AudioTokens:
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        salvage: bool = False,
+        codec: TokensOf | None = None,
+        max_frames: int | None = None,
+        max_memory: int = MOST_MEMORY,
+    ) -> AudioTokens:
         """Read a `.wlx` file. Raises WavelexError on damage, unless `salvage`, which gives LOST frames for it.
 
-        What a codec of your own has coded with its prior needs that `codec`; shipped models' priors are always at hand.
+        What a codec of your own has coded with its prior needs that `codec`; shipped models' priors are always at hand. A file that
+        says it holds more frames than one of its size can have is refused unless `max_frames` allows them, and one whose codes need
+        more than `max_memory` bytes.
         """
+        priors = codec.priors if codec else Priors()
         with open_to_read(path, "a .wlx file") as source:
-            return cls._read(source, str(path), salvage, codec)
+            return cls._read(Reader(source, shown(path), priors, max_frames), priors, salvage, max_memory)
 
     @classmethod
     def from_bytes(cls, data: bytes, codec: TokensOf | None = None) -> AudioTokens:
         """Read what `to_bytes` gives; see `load`. Raises WavelexError on damage."""
-        return cls._read(io.BytesIO(data), "tokens", False, codec)
+        priors = codec.priors if codec else Priors()
+        return cls._read(Reader(io.BytesIO(data), "tokens", priors), priors)
 
     @classmethod
-    def _read(cls, source: BinaryIO, name: str, salvage: bool, codec: TokensOf | None) -> AudioTokens:
-        priors = codec.priors if codec else Priors()
-        reader = Reader(source, name, priors)
-        header = reader.header
-        blocks = list(reader.codes(salvage))
-        empty = np.zeros((header.streams, len(header.codebook_sizes), 0), np.int64)
-        tokens = cls.from_header(header, np.concatenate([empty, *blocks], axis=2))
-        return replace(tokens, priors=priors if priors.stored else shipped_with(header.prior))
+    def _read(cls, reader: Reader, priors: Priors, salvage: bool = False, max_memory: int = MOST_MEMORY) -> AudioTokens:
+        tokens = cls.from_header(reader.header, reader.all_codes(salvage, max_memory))
+        priors = priors if priors.stored else shipped_with(reader.header.prior)
+        return replace(tokens, priors=priors, globals=reader.globals)
 
     @classmethod
     def from_header(cls, header: Header, codes: np.ndarray) -> AudioTokens:
@@ -189,6 +200,7 @@ class AudioTokens:
             header.codebook_sizes,
             header.source_rate,
             header.length,
+            global_sizes=header.global_sizes,
         )
 
     @classmethod

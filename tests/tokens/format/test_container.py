@@ -5,36 +5,19 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from wlx_files import BLOCK_FRAMES, SAMPLES_A_FRAME, SIZES, certain_header, certain_priors, random_codes, reading, written
 
 from wavelex.errors import WavelexError
 from wavelex.tokens.entropy.packing import pack
-from wavelex.tokens.format.container import Damage, Reader, Writer
+from wavelex.tokens.format.container import Damage, Writer
 from wavelex.tokens.format.header import Header
-
-BLOCK_FRAMES = Header("", "00" * 8, 16_000, 320, 16_000, 1, (2,)).block_frames
-
-SIZES = (1024, 1024, 500)
-SAMPLES_A_FRAME = 320 * 44100 // 16000
-
-
-def random_codes(frames: int, streams: int = 1, seed: int = 0) -> np.ndarray:
-    rng = np.random.default_rng(seed)
-    return np.stack([rng.integers(0, size, (streams, frames)) for size in SIZES], axis=1)
-
-
-def written(codes: np.ndarray, pieces: int = 1, short_by: int = 0) -> bytes:
-    """A file whose last frame is `short_by` source samples short of full."""
-    buffer = io.BytesIO()
-    writer = Writer(buffer, Header("tiny", "0011223344556677", 16000, 320, 44100, codes.shape[0], SIZES))
-    for piece in np.array_split(codes, pieces, axis=2):
-        writer.write(piece)
-    writer.close(max(0, codes.shape[2] * SAMPLES_A_FRAME - short_by))
-    return buffer.getvalue()
+from wavelex.tokens.format.scanning import Payload, block_bytes
 
 
 def written_by_version_1(codes: np.ndarray) -> bytes:
@@ -49,10 +32,6 @@ def written_by_version_1(codes: np.ndarray) -> bytes:
         payload = pack(codes[:, :, start : start + 100], (10, 10, 9))
         data += payload + struct.pack("<I", zlib.crc32(struct.pack("<Q", number) + payload))
     return data
-
-
-def reading(data: bytes) -> Reader:
-    return Reader(io.BytesIO(data), "x.wlx")
 
 
 @given(frames=st.integers(0, 350), streams=st.integers(1, 2), pieces=st.integers(1, 7), short_by=st.integers(0, SAMPLES_A_FRAME - 1))
@@ -107,8 +86,8 @@ def test_bytes_put_in_or_taken_out_cost_two_blocks_at_most(position: int, change
 
 
 def pieces(count: int) -> tuple[bytes, list[bytes]]:
-    """A header and its blocks one by one."""
-    data, start = written(random_codes(count * BLOCK_FRAMES)), len(written(random_codes(0)))
+    """A header and its blocks one by one, without the checksum at the end."""
+    data, start = written(random_codes(count * BLOCK_FRAMES))[:-4], len(written(random_codes(0))) - 4
     size = (len(data) - start) // count
     return data[:start], [data[start + i * size : start + (i + 1) * size] for i in range(count)]
 
@@ -124,7 +103,7 @@ def test_a_block_put_in_twice_is_noticed_and_costs_nothing() -> None:
     data = head + b"".join([*blocks[:3], blocks[2], *blocks[3:]])
     assert not any(isinstance(block, Damage) for _, block in reading(data).blocks())
     with pytest.raises(WavelexError, match="between its blocks"):
-        list(reading(data).codes())
+        list(reading(data + b"\0\0\0\0").codes())
 
 
 def test_long_damage_costs_what_it_hits() -> None:
@@ -140,7 +119,7 @@ def test_headers_that_promise_what_no_file_holds_are_refused_at_once() -> None:
     header = Header("tiny", "0011223344556677", 16000, 320, 16000, 1, SIZES, 2**31 * 320, 2**31, 1)
     for rest in (b"", b"junk" * 100):
         for salvage in (True, False):
-            with pytest.raises(WavelexError, match="blocks are missing"):
+            with pytest.raises(WavelexError, match=r"over the limit of .*max_frames"):
                 list(reading(header.to_bytes() + rest).codes(salvage))
     for streams, frames in ((255, 1 << 16), (1, 1 << 17)):
         large = Header("tiny", "0011223344556677", 16000, 320, 16000, streams, SIZES, 0, 0, frames)
@@ -212,7 +191,7 @@ def test_other_files_and_newer_versions_are_told_apart() -> None:
     with pytest.raises(WavelexError, match=r"not a \.wlx file"):
         reading(b"RIFF" + data[4:])
     newer = data[:4] + b"\x09" + data[5:]
-    with pytest.raises(WavelexError, match="version 9, this program reads versions 1 and 2; update wavelex"):
+    with pytest.raises(WavelexError, match="version 9, this program reads versions 1 to 3; update wavelex"):
         reading(newer)
 
 
@@ -222,6 +201,120 @@ def test_the_layout_is_the_documented_one() -> None:
     bits = "".join(f"{v:0{w}b}" for frame in codes[0].T for v, w in zip(frame, (10, 10, 9), strict=True))
     payload = int(bits.ljust(64, "0"), 2).to_bytes(8, "big")
     block = bytes([16]) + payload + struct.pack("<I", zlib.crc32(payload) ^ zlib.crc32(bytes(8)))
-    assert written(codes).endswith(block)
+    end = struct.pack("<I", zlib.crc32(struct.pack("<6i", 5, 1023, 7, 6, 0, 499)))
     header = Header("tiny", "0011223344556677", 16000, 320, 44100, 1, SIZES, 2 * SAMPLES_A_FRAME, 2)
-    assert written(codes) == header.to_bytes() + block
+    assert written(codes) == header.to_bytes() + block + end
+    assert written(codes, version=2) == replace(header, version=2).to_bytes() + block
+
+
+WHOLE = (64, 64, 1000)
+
+
+def written_with_globals(codes: np.ndarray, values: np.ndarray, block_frames: int = 50) -> bytes:
+    buffer = io.BytesIO()
+    header = Header("tiny", "0011223344556677", 16000, 320, 16000, len(codes), SIZES, block_frames=block_frames, global_sizes=WHOLE)
+    writer = Writer(buffer, header, globals_=values)
+    writer.write(codes)
+    writer.close(codes.shape[2] * 320)
+    return buffer.getvalue()
+
+
+@given(frames=st.integers(1, 130), streams=st.integers(1, 3), seed=st.integers(0, 100))
+@settings(max_examples=30)
+def test_codes_of_the_whole_recording_come_back(frames: int, streams: int, seed: int) -> None:
+    values = np.random.default_rng(seed).integers(0, WHOLE, (streams, 3))
+    codes = random_codes(frames, streams, seed)
+    data = written_with_globals(codes, values)
+    reader = reading(data)
+    assert np.array_equal(reader.globals, values)
+    assert np.array_equal(reader.all_codes(), codes)
+    assert np.array_equal(reader.globals, values)
+
+
+def test_a_damaged_block_does_not_lose_the_codes_of_the_whole_recording() -> None:
+    values, codes = np.array([[1, 2, 999]]), random_codes(150)
+    data = bytearray(written_with_globals(codes, values))
+    start = len(written_with_globals(codes[:, :, :0], values)) - 4
+    data[start + 10] ^= 1
+    reader = reading(bytes(data))
+    assert np.array_equal(reader.globals, values)
+    assert [isinstance(block, Damage) for _, block in reader.blocks()] == [True, False, False]
+    nothing = reading(written_with_globals(codes[:, :, :0], values))
+    assert nothing.globals.tolist() == [[-1, -1, -1]] and nothing.all_codes().shape == (1, 3, 0)
+
+
+def test_blocks_must_agree_on_the_codes_of_the_whole_recording() -> None:
+    codes = random_codes(100)
+    one, other = (written_with_globals(codes, np.array([[1, 2, value]])) for value in (3, 4))
+    half = (len(one) + len(written_with_globals(codes[:, :, :0], np.array([[1, 2, 3]])))) // 2 - 4
+    with pytest.raises(WavelexError, match=r"block 2 of 2 .* is of another recording"):
+        reading(one[:half] + other[half:]).all_codes()
+
+
+@pytest.mark.parametrize("values", [np.array([[1, 2]]), np.array([[64, 0, 0]]), np.array([[-1, 0, 0]])])
+def test_codes_of_the_whole_recording_that_cannot_be_are_refused(values: np.ndarray) -> None:
+    with pytest.raises(WavelexError, match="codes of the whole recording"):
+        written_with_globals(random_codes(3), values)
+
+
+def test_improbable_codes_in_frames_of_varying_size_are_read_back() -> None:
+    """Each costs 24 bits, twelve times its packed size."""
+    codes = np.full((1, 2, 400), 3)
+    codes[:, 1, ::2] = -1
+    buffer = io.BytesIO()
+    writer = Writer(buffer, replace(certain_header(), variable=True), priors=certain_priors())
+    writer.write(codes)
+    writer.close(400 * 320)
+    assert np.array_equal(reading(buffer.getvalue(), certain_priors()).all_codes(), codes)
+
+
+@pytest.mark.parametrize("length", [0, 64_001, 10**9])
+def test_a_length_that_does_not_fit_the_frames_is_refused_when_it_is_written(length: int) -> None:
+    writer = Writer(io.BytesIO(), Header("tiny", "0011223344556677", 16000, 320, 16000, 1, SIZES))
+    writer.write(random_codes(100))
+    with pytest.raises(WavelexError, match=rf"cannot have {length} samples at 16000 Hz in 100 frames, which hold 32000"):
+        writer.close(length)
+
+
+def test_codes_other_than_those_written_are_noticed() -> None:
+    """As another prior than the encoder's would decode them: all blocks are intact."""
+    codes = random_codes(300)
+    data, other = written(codes), codes.copy()
+    other[0, 1, 250] ^= 1
+    for changed in (written(other)[:-4] + data[-4:], data[:-1] + bytes([data[-1] ^ 1])):
+        with pytest.raises(WavelexError, match="decodes to other codes than were written"):
+            reading(changed).all_codes()
+        reader = reading(changed)
+        assert list(reader.check()) == [] and "other codes" in str(reader.ending())
+        assert np.array_equal(reading(changed).all_codes(salvage=True)[:, :, :250], codes[:, :, :250])
+    for cut in (1, 4):
+        with pytest.raises(WavelexError, match="ends before the checksum of its codes"):
+            reading(data[:-cut]).all_codes()
+
+
+@given(frames=st.integers(0, 450), block=st.integers(1, 200), streams=st.integers(1, 2))
+@settings(max_examples=20)
+def test_the_checksum_of_the_codes_does_not_depend_on_blocks(frames: int, block: int, streams: int) -> None:
+    codes, buffer = random_codes(frames, streams), io.BytesIO()
+    writer = Writer(buffer, Header("tiny", "0011223344556677", 16000, 320, 44100, streams, SIZES, block_frames=block))
+    writer.write(codes)
+    writer.close(frames * SAMPLES_A_FRAME)
+    assert buffer.getvalue()[-4:] == written(codes)[-4:]
+
+
+def test_checking_decodes() -> None:
+    """A block with the right checksum that no encoder has written."""
+    good = replace(certain_header(), length=400 * 320, frames=400, version=2)
+    payload = Payload(b"\xff" * 60, False)
+    data = good.to_bytes() + block_bytes(0, payload) + block_bytes(1, payload)
+    reader = reading(data, certain_priors())
+    assert reader.decodable
+    assert [damage.reason for damage in reader.check()] == ["not decodable (no encoder gives such bytes)"] * 2
+    unknown = reading(replace(good, prior="ffffffff").to_bytes() + data[len(good.to_bytes()) :])
+    assert not unknown.decodable and list(unknown.check()) == [] and unknown.ending() is None
+
+
+def test_codes_beyond_their_codebook_are_damage() -> None:
+    header = Header("tiny", "0011223344556677", 16000, 320, 16000, 1, SIZES, 320, 1, version=2)
+    data = header.to_bytes() + block_bytes(0, Payload(b"\xff" * 4, False))
+    assert [damage.reason for damage in reading(data).check()] == ["not decodable (codes beyond the last of their codebook)"]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from wavelex.errors import WavelexError
-from wavelex.tokens.format.header import Header, read_header, read_varint, varint
+from wavelex.tokens.format.header import Header, check_header, read_header, read_varint, varint
 
 GOOD = Header("tiny", "00112233aabbccdd", 16000, 320, 44100, 1, (1024,) * 8, 8820, 10)
 
@@ -23,16 +24,34 @@ def with_checksum(head: bytes) -> bytes:
 @given(
     streams=st.integers(1, 64),
     sizes=st.lists(st.sampled_from([2, 500, 1024, 1 << 24]), min_size=1, max_size=40),
-    rate=st.integers(100, 10**6),
-    block=st.integers(1, 1000),
+    rate=st.integers(1000, 768_000),
+    block=st.integers(1, 400),
     frames=st.integers(0, 10**6),
     coding=st.sampled_from(["packed", "context", "neural"]),
     name=st.text(max_size=20).filter(str.isprintable),
+    whole=st.sampled_from([None, (), (64,) * 8, (1024, 1024, 2)]),
 )
-def test_round_trip(streams: int, sizes: list[int], rate: int, block: int, frames: int, coding: str, name: str) -> None:
+def test_round_trip(
+    streams: int, sizes: list[int], rate: int, block: int, frames: int, coding: str, name: str, whole: tuple[int, ...] | None
+) -> None:
     length = frames * 320 * rate // 16000
+    more = {"version": 2} if whole is None else {"version": 3, "global_sizes": whole}
+    varies = coding != "packed"
     header = Header(
-        name, "00112233aabbccdd", 16000, 320, rate, streams, tuple(sizes), length, frames, block, coding, "0a0b0c0d", coding != "packed"
+        name,
+        "00112233aabbccdd",
+        16000,
+        320,
+        rate,
+        streams,
+        tuple(sizes),
+        length,
+        frames,
+        block,
+        coding,
+        "0a0b0c0d",
+        varies,
+        **more,
     )
     assert read_header(io.BytesIO(header.to_bytes() + b"rest"), "x") == header
 
@@ -59,11 +78,12 @@ def test_a_header_of_version_1_is_read_as_documented() -> None:
     )
 
 
-def test_the_layout_of_version_2_is_the_documented_one() -> None:
+def test_the_layouts_of_versions_2_and_3_are_the_documented_ones() -> None:
     """The same bytes built by hand from docs/format.md."""
     body = bytes.fromhex("00112233aabbccdd00000000") + struct.pack("<BIQ", 0, 10, 8820)
     body += bytes([0x80, 0x7D, 0xC0, 0x02, 0xC4, 0xD8, 0x02, 1, 0xC8, 0x01, 1, 0x80, 0x08, 8]) + b"tiny"
-    assert GOOD.to_bytes() == with_checksum(b"WLX\x1a\x02" + bytes([len(body)]) + body)
+    assert replace(GOOD, version=2).to_bytes() == with_checksum(b"WLX\x1a\x02" + bytes([len(body)]) + body)
+    assert GOOD.to_bytes() == with_checksum(b"WLX\x1a\x03" + bytes([len(body)]) + body)
     assert len(Header("speech-16k", "00112233aabbccdd", 16000, 320, 16000, 1, (1024,) * 8).to_bytes()) < 60
 
 
@@ -94,6 +114,11 @@ def test_a_changed_header_is_told(position: int, flip: int) -> None:
         ({"variable": True}, "varying"),
         ({"block_frames": 1 << 20}, "blocks of"),
         ({"model": "a\x1b[2J"}, "printed"),
+        ({"model": "a" * 256}, "name of over 255 bytes"),
+        ({"source_rate": 999}, "source_rate 999"),
+        ({"source_rate": 768_001}, "source_rate 768001"),
+        ({"global_sizes": (1,)}, "of 1 codes"),
+        ({"codebook_sizes": (2,) * 33, "block_frames": 1 << 15}, "blocks of 32768 frames of 33 codebooks"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(changes: dict[str, object], words: str) -> None:
@@ -102,8 +127,18 @@ def test_what_cannot_be_meant_is_refused(changes: dict[str, object], words: str)
         read_header(io.BytesIO(Header(**values).to_bytes()), "x")
 
 
+def test_version_2_has_no_codes_of_the_whole_recording() -> None:
+    header = replace(GOOD, version=2, global_sizes=(64,))
+    with pytest.raises(WavelexError, match="whole recording in version 2"):
+        check_header(header, "x")
+    with pytest.raises(WavelexError, match="not that of version 2"):
+        read_header(io.BytesIO(header.to_bytes()), "x")
+    with pytest.raises(WavelexError, match="version 1 is not written"):
+        check_header(replace(GOOD, version=1), "x")
+
+
 def test_unknown_codings_are_refused() -> None:
     data = bytearray(GOOD.to_bytes()[:-4])
     data[4 + 1 + 1 + 12] = 0x33
-    with pytest.raises(WavelexError, match="not that of version 2"):
+    with pytest.raises(WavelexError, match="not that of version 3"):
         read_header(io.BytesIO(with_checksum(bytes(data))), "x")

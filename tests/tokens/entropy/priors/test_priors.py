@@ -13,15 +13,17 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.numpy import save_file
+from safetensors.torch import save_file as save_torch
 
 from wavelex.errors import WavelexError
 from wavelex.tokens.entropy.blocks import LANE_FRAMES, ModelledCoder, PackedCoder
 from wavelex.tokens.entropy.priors.base import Prior
 from wavelex.tokens.entropy.priors.context import CLASSES, ContextPrior
 from wavelex.tokens.entropy.priors.inputs import all_contexts, clipped, partial_sums, whole_vectors
-from wavelex.tokens.entropy.priors.network import PriorNetwork
+from wavelex.tokens.entropy.priors.network import PriorNetwork, whole_prior
 from wavelex.tokens.entropy.priors.neural import LOGIT_STEPS, NeuralPrior
-from wavelex.tokens.entropy.priors.store import Priors, load_prior, prior_hash, priors_beside, save_prior
+from wavelex.tokens.entropy.priors.store import FORMAT, Priors, load_prior, prior_hash, priors_beside, save_prior
 from wavelex.tokens.entropy.range_coder import TOTAL
 
 BOOKS, SIZE, DIM, HIDDEN = 3, 40, 6, 16
@@ -41,7 +43,7 @@ def network() -> PriorNetwork:
 
 
 def neural() -> NeuralPrior:
-    return NeuralPrior.of(network(), vectors())
+    return whole_prior(network(), vectors())
 
 
 def context() -> ContextPrior:
@@ -101,7 +103,71 @@ def test_a_network_whose_sums_float32_could_not_hold_is_refused() -> None:
         for parameter in large.parameters():
             parameter.fill_(2.0)
     with pytest.raises(ValueError, match="not exact"):
-        NeuralPrior.of(large, np.ones((1, 4, 600), np.int16))
+        whole_prior(large, np.ones((1, 4, 600), np.int16))
+
+
+def changed(tensors: dict[str, np.ndarray], kind: str, rng: np.random.Generator) -> None:
+    """One thing wrong with the tensors of a prior."""
+    name = str(rng.choice(sorted(tensors)))
+    value = tensors[name]
+    if kind == "type":
+        tensors[name] = value.astype(np.float32) + np.float32(0.5)
+    elif kind == "wider type":
+        tensors[name] = value.astype(np.int64)
+    elif kind == "missing":
+        del tensors[name]
+    elif kind == "more":
+        tensors["more"] = value
+    elif kind == "shape":
+        tensors[name] = value[..., None]
+    elif kind == "short":
+        axis = int(rng.integers(value.ndim))
+        tensors[name] = np.take(value, range(value.shape[axis] - 1), axis)
+    else:
+        tensors[name] = value[..., :0]
+
+
+@pytest.mark.parametrize("make", [neural, context])
+@pytest.mark.parametrize("kind", ["type", "wider type", "missing", "more", "shape", "short", "empty"])
+def test_a_prior_with_anything_wrong_is_refused_by_name(make: Callable[[], NeuralPrior | ContextPrior], kind: str, tmp_path: Path) -> None:
+    prior = make()
+    rng = np.random.default_rng(0)
+    for number in range(8):
+        tensors = dict(prior.tensors)
+        changed(tensors, kind, rng)
+        path = tmp_path / f"{number}.prior.safetensors"
+        save_file(
+            {key: np.ascontiguousarray(t) for key, t in tensors.items()}, path, {"format": FORMAT, "kind": prior.kind, "weights": "00"}
+        )
+        with pytest.raises(WavelexError, match=rf"{number}\.prior\.safetensors: not a whole token prior \(.*\); fit it again"):
+            load_prior(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("classes", -1, "classes are -1"),
+        ("classes", CLASSES, "not 0 to 11"),
+        ("frequencies", 7, "do not sum"),
+        ("frequencies", 0, "do not sum"),
+    ],
+)
+def test_context_tables_with_values_that_cannot_be_are_refused(name: str, value: int, words: str) -> None:
+    tensors = {key: tensor.copy() for key, tensor in context().tensors.items()}
+    tensors[name].reshape(-1)[5] = value
+    with pytest.raises(ValueError, match=words):
+        ContextPrior(tensors)
+
+
+def test_a_code_that_is_always_the_same_leaves_something_to_the_others() -> None:
+    prior = ContextPrior.counted(np.zeros((1, 100, 8000), np.int64), np.zeros((1, 2), np.int64))
+    assert (prior.frequencies.sum(axis=-1) == TOTAL).all() and prior.frequencies.max() == TOTAL - 1
+
+
+def test_types_that_numpy_lacks_are_refused(tmp_path: Path) -> None:
+    save_torch({"classes": torch.zeros(1, 4, dtype=torch.bfloat16)}, tmp_path / "a", {"format": FORMAT, "kind": "context", "weights": "00"})
+    with pytest.raises(WavelexError, match=r"a: not a (whole )?token prior"):
+        load_prior(tmp_path / "a")
 
 
 PROBE = """

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from wavelex.tokens.entropy.priors.checking import check_table, check_tensors
 from wavelex.tokens.entropy.range_coder import TOTAL
 
 CLASSES = 12
@@ -24,7 +25,16 @@ class ContextPrior:
     kind = "context"
 
     def __init__(self, tensors: Mapping[str, np.ndarray]) -> None:
-        """`classes` (codebooks, size) and `frequencies` (codebooks, CLASSES + 1, CLASSES + 1, size), which sum to TOTAL."""
+        """`classes` (codebooks, size) int16 and `frequencies` (codebooks, CLASSES + 1, CLASSES + 1, size) uint16, which sum to TOTAL.
+
+        A frequency may be 0: range coding leaves every alternative a 2^-24th. Raises ValueError for other types, shapes or values.
+        """
+        books, size = check_table(tensors, "classes", 2)
+        check_tensors(tensors, {"classes": (np.int16, (books, size)), "frequencies": (np.uint16, (books, CLASSES + 1, CLASSES + 1, size))})
+        if tensors["classes"].min() < 0 or tensors["classes"].max() >= CLASSES:
+            raise ValueError(f"its classes are {tensors['classes'].min()} to {tensors['classes'].max()}, not 0 to {CLASSES - 1}")
+        if (tensors["frequencies"].sum(axis=-1, dtype=np.int64) != TOTAL).any():
+            raise ValueError(f"its frequencies do not sum to {TOTAL}")
         self.tensors = dict(tensors)
         self.classes = tensors["classes"].astype(np.int64)
         self.frequencies = tensors["frequencies"].astype(np.int64)
@@ -45,7 +55,9 @@ class ContextPrior:
         whole = np.floor(np.stack(tables) * TOTAL).astype(np.int64)
         top = whole.argmax(axis=-1)[..., None]
         np.put_along_axis(whole, top, np.take_along_axis(whole, top, -1) + TOTAL - whole.sum(-1, keepdims=True), -1)
-        return cls({"classes": classes.astype(np.int16), "frequencies": np.minimum(whole, TOTAL - 1).astype(np.uint16)})
+        # TOTAL itself is more than the 16 bits of the file hold; a code that takes it all leaves one to its neighbour.
+        certain, neighbour = whole == TOTAL, np.roll(whole == TOTAL, 1, axis=-1)
+        return cls({"classes": classes.astype(np.int16), "frequencies": (whole - certain + neighbour).astype(np.uint16)})
 
     def whole(self, codes: np.ndarray) -> Iterator[np.ndarray]:
         """See `Prior`."""

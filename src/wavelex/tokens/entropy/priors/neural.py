@@ -10,11 +10,21 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
 import numpy as np
-import torch
 
-from wavelex.tokens.entropy.priors.inputs import FLAGS, INPUT_SCALE, PAST, SIGNED, all_contexts, clipped, partial_sums
-from wavelex.tokens.entropy.priors.network import HIDDEN_SCALE, UNSIGNED, WEIGHT_SCALE, PriorNetwork
-from wavelex.tokens.entropy.priors.product import product
+from wavelex.tokens.entropy.priors.checking import check_table, check_tensors
+from wavelex.tokens.entropy.priors.inputs import (
+    FLAGS,
+    HIDDEN_SCALE,
+    INPUT_SCALE,
+    PAST,
+    SIGNED,
+    UNSIGNED,
+    WEIGHT_SCALE,
+    all_contexts,
+    clipped,
+    context_width,
+    partial_sums,
+)
 from wavelex.tokens.entropy.range_coder import TOTAL
 
 EXACT = 1 << 24
@@ -33,41 +43,27 @@ class NeuralPrior:
     kind = "neural"
 
     def __init__(self, tensors: Mapping[str, np.ndarray]) -> None:
+        """Raises ValueError for tensors of other types and shapes, and for sums that float32 could not hold exactly."""
+        books, size, dim = check_table(tensors, "vectors", 3)
+        hidden = tensors["second"].shape[-1] if "second" in tensors and tensors["second"].ndim else 0
+        weights: dict[str, tuple[int, ...]] = {
+            "context": (context_width(dim), books * hidden),
+            "partial": (books, dim, hidden),
+            "second": (books, hidden, hidden),
+            "out": (books, hidden, size),
+        }
+        biases: dict[str, tuple[int, ...]] = {"first_bias": (books * hidden,), "second_bias": (books, hidden), "out_bias": (books, size)}
+        expected: dict[str, tuple[type[np.integer], tuple[int, ...]]] = {"vectors": (np.int16, (books, size, dim))}
+        expected |= {name: (np.int8, shape) for name, shape in weights.items()}
+        check_tensors(tensors, expected | {name: (np.int32, shape) for name, shape in biases.items()})
+        if not hidden:
+            raise ValueError("it has no hidden values")
         self.tensors = dict(tensors)
         self.vectors = tensors["vectors"]
-        self.sizes = tuple(len(table) for table in self.vectors)
-        self.dim = int(self.vectors.shape[2])
+        self.sizes, self.dim, self.hidden = (size,) * books, dim, hidden
         self._float = {name: value.astype(np.float32) for name, value in tensors.items() if name != "vectors"}
-        self.hidden = int(tensors["second"].shape[1])
-
-    @classmethod
-    def of(cls, network: PriorNetwork, vectors: np.ndarray) -> NeuralPrior:
-        """The whole-numbered form of a trained network. Raises ValueError where sums could leave what float32 holds exactly."""
-        values = {name: value.detach().numpy() for name, value in network.named_parameters()}
-        small = {name: _whole(values[name], WEIGHT_SCALE, SIGNED).astype(np.int8) for name in ("context", "partial", "second", "out")}
-        biases = {
-            "first_bias": _whole(values["first_bias"], INPUT_SCALE * WEIGHT_SCALE, 2**22),
-            "second_bias": _whole(values["second_bias"], HIDDEN_SCALE * WEIGHT_SCALE, 2**22),
-            "out_bias": _whole(values["out_bias"], HIDDEN_SCALE * WEIGHT_SCALE, 2**22),
-        }
-        prior = cls({"vectors": vectors, **small, **{name: value.astype(np.int32) for name, value in biases.items()}})
-        if prior.largest_sum() >= EXACT:
-            raise ValueError(f"sums of up to {prior.largest_sum()} are not exact in float32; train with smaller weights")
-        return prior
-
-    def network(self) -> PriorNetwork:
-        """The network again, to be trained on."""
-        books, _, hidden = self.tensors["second"].shape
-        made = PriorNetwork(books, self.sizes[0], self.dim, hidden)
-        scales = dict.fromkeys(("context", "partial", "second", "out"), WEIGHT_SCALE)
-        scales |= {
-            "first_bias": INPUT_SCALE * WEIGHT_SCALE,
-            "second_bias": HIDDEN_SCALE * WEIGHT_SCALE,
-            "out_bias": HIDDEN_SCALE * WEIGHT_SCALE,
-        }
-        values = {name: torch.from_numpy(self.tensors[name].astype(np.float32) / scale) for name, scale in scales.items()}
-        made.load_state_dict(values)
-        return made
+        if self.largest_sum() >= EXACT:
+            raise ValueError(f"sums of up to {self.largest_sum()} are not exact in float32; train with smaller or fewer weights")
 
     def largest_sum(self) -> int:
         """The largest magnitude that any sum over its inputs can have."""
@@ -96,19 +92,19 @@ class NeuralPrior:
     def from_contexts(self, contexts: np.ndarray, books: int) -> np.ndarray:
         """What the past (n, context_width) adds to the first hidden layer of each codebook: (n, books, hidden)."""
         width = books * self.hidden
-        seen = product(contexts.astype(np.float32), self._float["context"][:, :width])
+        seen = _product(contexts, self._float["context"][:, :width])
         seen += self._float["first_bias"][:width]
         return seen.reshape(len(contexts), books, self.hidden)
 
     def frequencies(self, book: int, seen: np.ndarray, sums: np.ndarray) -> np.ndarray:
         """(n, size) for a codebook, from `from_contexts` (n, hidden) and the sums of the coarser vectors (n, dim)."""
-        first = product(clipped(sums).astype(np.float32), self._float["partial"][book])
+        first = _product(clipped(sums), self._float["partial"][book])
         first += seen
         first = np.clip(_step_down(first, INPUT_SCALE * WEIGHT_SCALE // HIDDEN_SCALE), 0, UNSIGNED, out=first)
-        second = product(first, self._float["second"][book])
+        second = _product(first, self._float["second"][book])
         second += self._float["second_bias"][book]
         second = np.clip(_step_down(second, WEIGHT_SCALE), 0, UNSIGNED, out=second)
-        logits = product(second, self._float["out"][book])
+        logits = _product(second, self._float["out"][book])
         logits += self._float["out_bias"][book]
         return shares(_step_down(logits, HIDDEN_SCALE * WEIGHT_SCALE // LOGIT_STEPS))
 
@@ -184,8 +180,9 @@ def shares(logits: np.ndarray) -> np.ndarray:
     return found
 
 
-def _whole(values: np.ndarray, scale: int, limit: int) -> np.ndarray:
-    found: np.ndarray = np.clip(np.round(values.astype(np.float64) * scale), -limit, limit)
+def _product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """(n, k) times (k, m) in the precision of b, which holds every whole number that may come up."""
+    found: np.ndarray = a.astype(b.dtype, copy=False) @ b
     return found
 
 
