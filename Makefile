@@ -5,10 +5,11 @@ RUN := $(VENV)/bin/python -m
 AUDIO ?=
 DEMO ?= demo-output
 
-.PHONY: demo test slow lint gate setup-demo setup-dev
+.PHONY: demo test slow lint gate docs setup-demo setup-dev setup-docs
 
 setup-demo: $(VENV)/.demo
 setup-dev: $(VENV)/.dev
+setup-docs: $(VENV)/.docs
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -19,6 +20,10 @@ $(VENV)/.demo: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(RUN) pip install -q -c constraints.txt -e '.[dev]'
+	touch $@
+
+$(VENV)/.docs: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(RUN) pip install -q -c constraints.txt -e '.[docs]'
 	touch $@
 
 demo: setup-demo
@@ -32,6 +37,9 @@ slow: setup-dev
 
 gate: setup-dev
 	$(VENV)/bin/python benchmarks/gate.py
+
+docs: setup-docs
+	NO_MKDOCS_2_WARNING=1 $(RUN) mkdocs build --strict
 
 lint: setup-dev
 	$(RUN) ruff check src tests
