@@ -62,7 +62,7 @@ coverage: setup-dev
 	OMP_NUM_THREADS=1 $(RUN) pytest -n $(WORKERS) $(foreach part,$(MEASURED),--cov=wavelex.$(part)) --cov-report=term-missing:skip-covered
 
 docs: $(VENV)/.docs
-	$(RUN) mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(RUN) mkdocs build --strict
 
 dist: setup-dev
 	$(RUN) build --outdir dist

@@ -1,0 +1,33 @@
+"""A recording to tokens, to a file, and back, at several rates.
+
+python examples/files.py [RECORDING] [OUTPUT_FOLDER]
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from synthetic import voice
+
+import wavelex
+
+
+def main(recording: str | None = None, output: str = "example-output") -> None:
+    folder = Path(output)
+    folder.mkdir(parents=True, exist_ok=True)
+    audio = wavelex.read_audio(recording) if recording else wavelex.Audio(voice(4.0)[None], 16_000)
+    audio.save(folder / "original.wav")
+
+    codec = wavelex.load("speech-16k")
+    for codebooks in (1, 2, 4, 8):
+        tokens = codec.encode(audio, codebooks=codebooks)
+        path = folder / f"codebooks-{codebooks}.wlx"
+        tokens.save(path)
+        codec.decode(path).save(path.with_suffix(".wav"))
+        written = 8 * path.stat().st_size / tokens.seconds
+        print(f"{codebooks} codebooks: {tokens.bitrate / 1000:.2f} kbit/s of codes, {written / 1000:.2f} kbit/s as written to {path}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
