@@ -101,9 +101,21 @@ def _print(values: dict[str, Any], as_json: bool) -> None:
         print(json.dumps(values))
         return
     for key, value in values.items():
-        shown = value or "none" if key == "damage" else value
-        if isinstance(shown, list):
-            shown = "; ".join(map(str, shown)) if key == "damage" else ", ".join(f"{v:g}" for v in shown)
-        elif isinstance(shown, float):
-            shown = f"{shown:.2f}"
-        print(f"{key.replace('_', ' '):24} {shown}")
+        print(f"{key.replace('_', ' '):24} {_shown(value)}")
+
+
+def _shown(value: Any) -> str:
+    """A value of a description for people."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.2f}"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_shown(each)}" for name, each in value.items()) or "none"
+    if isinstance(value, list):
+        return ("; " if any(isinstance(each, str) for each in value) else ", ").join(_told_number(each) for each in value) or "none"
+    return str(value)
+
+
+def _told_number(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, (int, float)) else str(value)
