@@ -16,7 +16,8 @@ from conftest import voice
 from rich.console import Console
 from small_run import small_settings
 
-from wavelex.audio.files import Audio, write_audio
+from wavelex.audio.samples import Audio
+from wavelex.audio.writing import write_audio
 from wavelex.codec.checkpoint import load_codec
 from wavelex.objectives.base import Batch
 from wavelex.training.data import PackedAudio
