@@ -17,7 +17,7 @@ from wavelex.cli.decode import DecodeWork
 from wavelex.cli.info import describe_file
 from wavelex.cli.jobs import Job
 from wavelex.codec.checkpoint import load_codec
-from wavelex.codec.hub import DEFAULT_MODEL
+from wavelex.models import DEFAULT_MODEL
 from wavelex.tokens.entropy.priors.store import load_prior
 from wavelex.tokens.format.container import Reader
 from wavelex.tokens.format.header import read_header

@@ -13,13 +13,14 @@ from rich.table import Table
 
 from wavelex.audio.reading import read_audio
 from wavelex.audio.resampling import resample
-from wavelex.bench.pictures import compare
-from wavelex.bench.quick import there_and_back
+from wavelex.bench.report.pictures import compare
+from wavelex.bench.run.quick import there_and_back
 from wavelex.bench.run.sample import speak
 from wavelex.cli.common import Model
 from wavelex.cli.jobs import need_samples
-from wavelex.codec.hub import DEFAULT_MODEL, load
+from wavelex.codec.hub import load
 from wavelex.errors import WavelexError
+from wavelex.models import DEFAULT_MODEL
 
 COUNTS = (1, 2, 4, 8)
 EFFORT = 0

@@ -8,8 +8,7 @@ from functools import cache
 import numpy as np
 import torch
 
-from wavelex.tokens.entropy.priors.network import PriorNetwork
-from wavelex.tokens.entropy.priors.neural import NeuralPrior
+from wavelex.tokens.entropy.priors.network import PriorNetwork, whole_prior
 from wavelex.tokens.entropy.priors.store import Priors, StoredPrior
 from wavelex.tokens.format.container import Reader, Writer
 from wavelex.tokens.format.header import Header
@@ -46,7 +45,7 @@ def certain_priors() -> Priors:
         for parameter in network.parameters():
             parameter.zero_()
         network.out_bias[:, 0] = 40.0
-    prior = NeuralPrior.of(network, np.ones((2, 4, 3), np.int16))
+    prior = whole_prior(network, np.ones((2, 4, 3), np.int16))
     return Priors((StoredPrior("0a0b0c0d", "0123456789abcdef", prior),))
 
 
