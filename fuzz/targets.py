@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from wavelex.audio.files import AudioReader, Resampler
+from wavelex.audio.reading import AudioReader
 from wavelex.audio.recordings import list_recordings
+from wavelex.audio.resampling import Resampler
 from wavelex.cli.decode import DecodeWork
 from wavelex.cli.info import describe_file
 from wavelex.cli.jobs import Job

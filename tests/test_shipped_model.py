@@ -11,8 +11,10 @@ import torch
 from conftest import voice
 
 import wavelex
-from wavelex.audio.files import Audio, read_audio, resample
+from wavelex.audio.reading import read_audio
 from wavelex.audio.recordings import list_recordings
+from wavelex.audio.resampling import resample
+from wavelex.audio.samples import Audio
 from wavelex.bench.run.alignment import find_delay
 from wavelex.bench.run.quick import there_and_back
 from wavelex.bench.run.sample import speak

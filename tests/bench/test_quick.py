@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from conftest import voice
 
-from wavelex.audio.files import Audio
+from wavelex.audio.samples import Audio
 from wavelex.bench.run.quick import there_and_back
 from wavelex.bench.run.sample import speak
 from wavelex.codec.codec import Codec

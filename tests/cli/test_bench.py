@@ -16,7 +16,8 @@ import torch
 from conftest import voice
 
 import wavelex
-from wavelex.audio.files import Audio, write_audio
+from wavelex.audio.samples import Audio
+from wavelex.audio.writing import write_audio
 from wavelex.bench.run.sample import speak
 from wavelex.bench.systems.system import at_rate
 from wavelex.cli import app

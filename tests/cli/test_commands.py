@@ -21,7 +21,9 @@ from conftest import make_codec, voice
 from safetensors.torch import save_file
 
 import wavelex
-from wavelex.audio.files import Audio, read_audio, write_audio
+from wavelex.audio.reading import read_audio
+from wavelex.audio.samples import Audio
+from wavelex.audio.writing import write_audio
 from wavelex.bench.run.sample import speak
 from wavelex.cli import app
 from wavelex.codec.checkpoint import read_tensors, save_codec

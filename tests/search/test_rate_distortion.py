@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import wavelex
-from wavelex.audio.files import resample
+from wavelex.audio.resampling import resample
 from wavelex.bench.run.sample import speak
 from wavelex.search.rate_distortion import NARROW, PriceTables, RateDistortionSearch
 from wavelex.tokens.entropy.blocks import LANE_FRAMES

@@ -18,7 +18,8 @@ from rich.console import Console
 from small_run import small_settings
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from wavelex.audio.files import Audio, write_audio
+from wavelex.audio.samples import Audio
+from wavelex.audio.writing import write_audio
 from wavelex.codec.checkpoint import load_codec
 from wavelex.objectives.base import Batch
 from wavelex.training.data import PackedAudio

@@ -11,7 +11,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from wavelex.audio.files import read_audio, resample
+from wavelex.audio.reading import read_audio
+from wavelex.audio.resampling import resample
 from wavelex.bench.report.pictures import compare
 from wavelex.bench.run.quick import there_and_back
 from wavelex.cli.common import Model

@@ -11,7 +11,8 @@ from typing import Annotated, Any, BinaryIO
 import numpy as np
 import typer
 
-from wavelex.audio.files import Audio, raw_pcm
+from wavelex.audio.reading import raw_pcm
+from wavelex.audio.samples import Audio
 from wavelex.cli.common import BitrateText, Codebooks, Effort, Force, Json, Model, Out, Processes, SkipExisting, TargetText
 from wavelex.cli.jobs import Advance, Job, as_folder, need_samples, plan, run_jobs
 from wavelex.cli.standard_streams import output, standard_input

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from wavelex.audio.files import Audio, resample
+from wavelex.audio.resampling import resample
+from wavelex.audio.samples import Audio
 from wavelex.codec.codec import Codec
 from wavelex.errors import WavelexError
 from wavelex.metrics.base import SAMPLE_RATE

@@ -7,7 +7,7 @@ from functools import cache
 
 import numpy as np
 
-from wavelex.audio.files import Audio
+from wavelex.audio.samples import Audio
 from wavelex.errors import WavelexError
 
 SENTENCE = "The birch canoe slid on the smooth planks. Glue the sheet to the dark blue background."
