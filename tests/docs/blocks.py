@@ -69,8 +69,8 @@ class Page:
 
 
 def chunks(size: int = 1000) -> Iterator[np.ndarray]:
-    """Half a second at 48 kHz."""
-    samples = voice(0.5, 48_000)
+    """Half a second at 16 kHz."""
+    samples = voice(0.5)
     return (samples[begin : begin + size] for begin in range(0, len(samples), size))
 
 
