@@ -170,7 +170,10 @@ def test_what_is_no_recording_is_not_printed() -> None:
         AudioReader([0.0] * 1000)
 
 
-def test_samples_in_other_units_are_refused() -> None:
+def test_samples_in_other_units_are_refused(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", np.array([0.0, 32767.0]), 16000, subtype="FLOAT")
+    with pytest.raises(WavelexError, match=r"a.wav: holds samples up to 32767, where full scale is 1; export it again"):
+        read_audio(tmp_path / "a.wav")
     with pytest.raises(WavelexError, match=r"samples up to 32767: give floats in \[-1, 1\] or int16"):
         as_samples(np.array([0.0, -32767.0]))
     assert as_samples(np.array([1.5, -2.0])).tolist() == [[1.5, -2.0]]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from conftest import voice
 
-from wavelex.bench.pictures import compare
+from wavelex.bench.report.pictures import compare
 
 
 def test_the_picture_is_a_png(tmp_path: Path) -> None:

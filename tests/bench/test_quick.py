@@ -5,7 +5,7 @@ import pytest
 from conftest import voice
 
 from wavelex.audio.files import Audio
-from wavelex.bench.quick import there_and_back
+from wavelex.bench.run.quick import there_and_back
 from wavelex.bench.run.sample import speak
 from wavelex.codec.codec import Codec
 

@@ -15,12 +15,12 @@ from pyarrow import parquet
 
 from wavelex.audio.recordings import Recording
 from wavelex.bench.report.compare import compare_all, families
-from wavelex.bench.report.exhibit import EXHIBIT, Exhibit, Gallery, choose_exhibits
 from wavelex.bench.report.html import page
 from wavelex.bench.report.markdown import markdown
 from wavelex.bench.report.plots import rate_curves
 from wavelex.bench.run.benchmark import codebook_use, distinct
 from wavelex.bench.run.conditions import Condition
+from wavelex.bench.run.exhibit import EXHIBIT, Exhibit, Gallery, choose_exhibits
 from wavelex.bench.run.gate import judge
 from wavelex.bench.run.results import RATE_COLUMNS, Entry, Results
 from wavelex.bench.run.scoring import Item

@@ -138,6 +138,8 @@ class AudioReader:
             if not len(block):
                 return
             check_finite(block, self.name)
+            if (loudest := _peak(block)) > LOUDEST:
+                raise WavelexError(f"{self.name}: holds samples up to {loudest:g}, where full scale is 1; export it again in [-1, 1]")
             position += len(block)
             yield block.T
 
@@ -162,6 +164,10 @@ def check_finite(samples: np.ndarray, name: str) -> None:
         raise WavelexError(f"{name}: holds samples that are NaN or infinite; repair or re-export the recording")
 
 
+def _peak(samples: np.ndarray) -> float:
+    return float(np.abs(samples).max(initial=0.0))
+
+
 def as_samples(array: Any, most_channels: int = MOST_CHANNELS) -> np.ndarray:
     """(T,) or (channels, T) of floats or of int16, array or tensor on any device, as float32 (channels, T).
 
@@ -180,8 +186,7 @@ def as_samples(array: Any, most_channels: int = MOST_CHANNELS) -> np.ndarray:
     if samples.shape[0] > most_channels:
         raise WavelexError(f"samples of shape {samples.shape} would be {samples.shape[0]} channels; give (channels, T), not (T, channels)")
     check_finite(samples, "samples")
-    loudest = float(np.abs(samples).max(initial=0.0))
-    if loudest > LOUDEST:
+    if (loudest := _peak(samples)) > LOUDEST:
         raise WavelexError(f"samples up to {loudest:g}: give floats in [-1, 1] or int16")
     return samples
 

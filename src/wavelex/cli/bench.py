@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -15,9 +14,9 @@ from rich.table import Table
 from wavelex.audio.recordings import list_recordings
 from wavelex.bench.run.gate import Verdict
 from wavelex.bench.run.results import Results
-from wavelex.codec.hub import DEFAULT_MODEL
 from wavelex.codec.options import parse_target
 from wavelex.errors import WavelexError
+from wavelex.models import DEFAULT_MODEL
 from wavelex.search.effort import DEFAULT_EFFORT
 
 HEADLINE = ("pesq_wb", "stoi", "mel", "dnsmos_ovrl", "speaker", "wer")
@@ -26,7 +25,9 @@ HEADLINE = ("pesq_wb", "stoi", "mel", "dnsmos_ovrl", "speaker", "wer")
 
 def default_cache() -> Path:
     """Where measurements are kept between runs."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wavelex" / "bench.sqlite"
+    from platformdirs import user_cache_path
+
+    return user_cache_path("wavelex") / "bench.sqlite"
 
 
 def bench(
@@ -34,7 +35,9 @@ def bench(
     codec: Annotated[
         list[str] | None, typer.Option("--codec", "-c", help="Shipped model, checkpoint or training run; may be repeated.")
     ] = None,
-    codebooks: Annotated[str, typer.Option("--codebooks", "-n", help="Codebook counts of --codec, with commas.")] = "1,2,4,8",
+    codebooks: Annotated[
+        str, typer.Option("--codebooks", "-n", help="Codebook counts of --codec, with commas (default: 1, 2, 4, ... and all it has).")
+    ] = "",
     effort: Annotated[str, typer.Option("--effort", "-e", help="Efforts of --codec, with commas.")] = str(DEFAULT_EFFORT),
     target: Annotated[
         str, typer.Option("--target", "-t", help="Targets of --codec besides, with commas: average bits a second or qualities, 0.7k,q4.")
@@ -42,7 +45,9 @@ def bench(
     conceal: Annotated[bool, typer.Option(help="Conceal lost frames of --codec.")] = True,
     peers: Annotated[str, typer.Option(help="Peers with commas: all, opus-6, codec2-1200, hf:CHECKPOINT@8, folder:DIR@KBPS, ...")] = "",
     lyra: Annotated[Path | None, typer.Option(help="Folder of Lyra V2's three model files.")] = None,
-    metrics: Annotated[str, typer.Option(help="Metrics with commas, or all.")] = "all",
+    metrics: Annotated[
+        str, typer.Option(help="Metrics with commas, or all. For words, WAVELEX_WHISPER may name a CTranslate2 Whisper folder.")
+    ] = "all",
     conditions: Annotated[
         str, typer.Option(help="Conditions with commas: clean, noise-10, narrowband, clipped, quiet, loss-5, or all.")
     ] = "clean",

@@ -17,10 +17,11 @@ from wavelex.cli.common import Codebooks, Force, Json, MaxFrames, Out, Processes
 from wavelex.cli.jobs import Advance, Job, as_folder, plan, run_jobs
 from wavelex.cli.standard_streams import output, standard_input
 from wavelex.codec.codec import Codec
-from wavelex.codec.hub import DEFAULT_MODEL, load
+from wavelex.codec.hub import load
 from wavelex.codec.long_signals import DecodedSignal
 from wavelex.errors import WavelexError
 from wavelex.files import open_to_read, shown
+from wavelex.models import DEFAULT_MODEL
 from wavelex.tokens.format.container import Reader
 from wavelex.tokens.tokens import LOST, AudioTokens, check_codes
 

@@ -12,13 +12,14 @@ from rich.console import Console
 from rich.table import Table
 
 from wavelex.audio.files import read_audio, resample
-from wavelex.bench.pictures import compare
-from wavelex.bench.quick import there_and_back
-from wavelex.bench.run.sample import speak
+from wavelex.bench.report.pictures import compare
+from wavelex.bench.run.quick import there_and_back
 from wavelex.cli.common import Model
 from wavelex.cli.jobs import need_samples
-from wavelex.codec.hub import DEFAULT_MODEL, load
+from wavelex.codec.hub import load
+from wavelex.data import DEMO_NAME, demo_recording
 from wavelex.errors import WavelexError
+from wavelex.models import DEFAULT_MODEL
 
 COUNTS = (1, 2, 4, 8)
 EFFORT = 0
@@ -26,12 +27,12 @@ EFFORT = 0
 
 
 def demo(
-    audio: Annotated[Path | None, typer.Argument(help="A recording; without one a sentence is spoken by espeak-ng.")] = None,
+    audio: Annotated[Path | None, typer.Argument(help="A recording; one that comes with the package unless given.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for the decoded files and the picture.")] = Path("demo-output"),
     model: Model = DEFAULT_MODEL,
 ) -> None:
     """Encode and decode one recording with 1, 2, 4 and 8 codebooks; print a table, leave the sound and a picture."""
-    recording = read_audio(audio) if audio else speak()
+    recording = read_audio(audio) if audio else demo_recording()
     need_samples(str(audio), len(recording))
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -44,7 +45,7 @@ def demo(
     size = original.stat().st_size
     codec.decode(codec.encode(recording, effort=EFFORT))  # so that the first measured row does not pay for starting up
     console = Console()
-    table = Table("codebooks", "kbit/s", "tokens/s", "bytes", "of WAV", "speed", "PESQ-WB", "STOI")
+    table = Table("codebooks", "kbit/s", "tokens/s", "bytes", "of WAV", "times real time", "PESQ-WB (1-4.6)", "STOI (0-1)")
     versions = {}
     for count in [n for n in COUNTS if n <= codec.codebooks]:
         begun = time.perf_counter()
@@ -62,14 +63,14 @@ def demo(
             f"{tokens.tokens_per_second:.0f}",
             str(written),
             f"1/{size / written:.0f}",
-            f"{recording.seconds / elapsed:.0f}x",
+            f"{recording.seconds / elapsed:.0f}",
             "-" if score.pesq is None else f"{score.pesq:.2f}",
             "-" if score.stoi is None else f"{score.stoi:.3f}",
         )
         versions[f"{count} codebooks"] = resample(decoded.mono()[None], decoded.sample_rate, codec.sample_rate)[0]
     picture = out / "comparison.png"
     compare(picture, resample(recording.mono()[None], recording.sample_rate, codec.sample_rate)[0], versions, codec.sample_rate)
-    name = audio or "a sentence by espeak-ng"
+    name = audio or DEMO_NAME
     told = f"{name}: {recording.seconds:.2f} s at {recording.sample_rate} Hz, {size} bytes as WAV"
     console.print(f"{told}; {codec.name}, effort {EFFORT}, one thread")
     console.print(table)

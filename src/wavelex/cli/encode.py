@@ -16,10 +16,11 @@ from wavelex.cli.common import BitrateText, Codebooks, Effort, Force, Json, Mode
 from wavelex.cli.jobs import Advance, Job, as_folder, need_samples, plan, run_jobs
 from wavelex.cli.standard_streams import output, standard_input
 from wavelex.codec.codec import Codec
-from wavelex.codec.hub import DEFAULT_MODEL, load
+from wavelex.codec.hub import load
 from wavelex.codec.long_signals import EncodedSignal, SourceReader
 from wavelex.codec.options import EncodeOptions
 from wavelex.files import shown
+from wavelex.models import DEFAULT_MODEL
 from wavelex.search.effort import DEFAULT_EFFORT
 from wavelex.tokens.format.container import Writer
 from wavelex.tokens.tokens import AudioTokens

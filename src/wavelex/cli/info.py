@@ -10,9 +10,9 @@ import typer
 
 from wavelex.cli.common import Json, MaxFrames
 from wavelex.cli.jobs import is_file
-from wavelex.codec.hub import DEFAULT_MODEL, load
 from wavelex.errors import WavelexError
 from wavelex.files import open_to_read, shown
+from wavelex.models import DEFAULT_MODEL
 from wavelex.tokens.format.container import Reader
 from wavelex.tokens.format.header import MAGIC
 
@@ -74,6 +74,9 @@ def describe_model(name: str) -> dict[str, Any]:
     """A model's identity, size, rates and latency."""
     if Path(name).suffix in {".wav", ".flac", ".mp3", ".ogg", ".opus"} and Path(name).exists():
         raise WavelexError(f"{name}: is a recording; info describes .wlx files and models")
+    # Imported late: a token file is described without torch.
+    from wavelex.codec.hub import load
+
     codec = load(name)
     model = codec.model
     return {

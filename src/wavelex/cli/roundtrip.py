@@ -11,10 +11,11 @@ from wavelex.audio.files import find_audio
 from wavelex.cli.common import BitrateText, Codebooks, Effort, Force, Json, Model, Out, SkipExisting, TargetText
 from wavelex.cli.jobs import Advance, Job, as_folder, need_samples, plan, run_jobs
 from wavelex.codec.codec import Codec
-from wavelex.codec.hub import DEFAULT_MODEL, load
+from wavelex.codec.hub import load
 from wavelex.codec.options import EncodeOptions
 from wavelex.errors import WavelexError
 from wavelex.files import shown
+from wavelex.models import DEFAULT_MODEL
 from wavelex.search.effort import DEFAULT_EFFORT
 
 ENDING = ".decoded.wav"
@@ -48,7 +49,7 @@ def _recordings(folder: Path) -> list[Path]:
 
 def _roundtrip(codec: Codec, job: Job, advance: Advance, codebooks: int, options: EncodeOptions) -> dict[str, Any]:
     from wavelex.audio.files import read_audio
-    from wavelex.bench.quick import there_and_back
+    from wavelex.bench.run.quick import there_and_back
 
     audio = read_audio(job.source)
     need_samples(job.name, len(audio))

@@ -1,12 +1,14 @@
-"""What a decoded clip is measured by, one file each; all at 16 kHz mono."""
+"""What a decoded clip is measured by, one file each; each says which sample rate it is made for."""
 
 from __future__ import annotations
 
 from wavelex.errors import WavelexError
-from wavelex.metrics import dnsmos, mcd, mel, pesq, pitch, si_sdr, speaker, stoi, words
+from wavelex.metrics import dnsmos, frame_buzz, level, mcd, mel, pesq, pitch, si_sdr, speaker, stoi, words
 from wavelex.metrics.base import Metric
 
-ALL: tuple[Metric, ...] = tuple(module.METRIC for module in (pesq, stoi, si_sdr, mel, mcd, pitch, dnsmos, speaker, words))
+ALL: tuple[Metric, ...] = tuple(
+    module.METRIC for module in (pesq, stoi, si_sdr, mel, mcd, level, frame_buzz, pitch, dnsmos, speaker, words)
+)
 
 
 def choose(names: str) -> tuple[Metric, ...]:

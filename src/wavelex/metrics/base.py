@@ -12,10 +12,14 @@ from typing import Any
 
 import numpy as np
 
+from wavelex.audio.files import resample
 from wavelex.audio.recordings import Recording
 from wavelex.errors import WavelexError
 
 SAMPLE_RATE = 16_000
+"""Hz at which the benchmark compares, and for which most metrics are made."""
+FRAME_RATE = 50.0
+"""Frames a second of most speech codecs, taken where a system's own is not known."""
 
 
 @dataclass(frozen=True)
@@ -34,15 +38,25 @@ class Column:
 
 @dataclass(frozen=True)
 class Pair:
-    """What a metric sees: mono at 16 kHz, `original` and `decoded` (T,) aligned and equally long.
+    """What a metric sees: mono, `original` and `decoded` (T,) aligned and equally long.
 
-    `whole` is the original before a codec's delay was cut off: the same for every system.
+    `whole` is the original before a codec's delay was cut off: the same for every system. `frame_rate` is that of the system in
+    frames a second.
     """
 
     recording: Recording
     original: np.ndarray
     decoded: np.ndarray
     whole: np.ndarray
+    sample_rate: int = SAMPLE_RATE
+    frame_rate: float = FRAME_RATE
+
+    def at(self, sample_rate: int) -> Pair:
+        """The same at another sample rate."""
+        if sample_rate == self.sample_rate:
+            return self
+        original, decoded, whole = (resample(x[None], self.sample_rate, sample_rate)[0] for x in (self.original, self.decoded, self.whole))
+        return Pair(self.recording, original, decoded, whole, sample_rate, self.frame_rate)
 
 
 def always(recording: Recording) -> bool:
@@ -54,7 +68,8 @@ def always(recording: Recording) -> bool:
 class Metric:
     """`measure` gives a value for each column and weight, and raises WavelexError for a pair it cannot score.
 
-    `revision` is raised whenever the same pair would get other figures, so that stored ones are measured anew.
+    It is given pairs at `sample_rate`, the rate that the metric is made for. `weights` names those of a model that is not part of a
+    package's version. `revision` is raised whenever the same pair would get other figures, so that stored ones are measured anew.
     """
 
     name: str
@@ -62,13 +77,20 @@ class Metric:
     packages: tuple[str, ...]
     settings: str
     measure: Callable[[Pair], Mapping[str, Any]]
+    sample_rate: int = SAMPLE_RATE
     applies: Callable[[Recording], bool] = always
     revision: int = 1
+    weights: Callable[[], str] | None = None
 
     @property
     def version(self) -> str:
-        """Revision and package versions. Raises WavelexError when a package is missing."""
-        return ", ".join([f"revision {self.revision}", *(f"{name} {package_version(name)}" for name in self.packages)])
+        """Revision, package versions and weights. Raises WavelexError when a package or the weights are missing."""
+        packages = [f"{name} {package_version(name)}" for name in self.packages]
+        return ", ".join([f"revision {self.revision}", *packages, *([self.weights()] if self.weights else [])])
+
+    def score(self, pair: Pair) -> dict[str, Any]:
+        """Measure a pair of any sample rate."""
+        return dict(self.measure(pair.at(self.sample_rate)))
 
 
 @cache

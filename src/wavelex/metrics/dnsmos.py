@@ -48,4 +48,5 @@ METRIC = Metric(
     ("speechmos", "onnxruntime", "librosa"),
     "windows of 9.01 s every second, shorter clips repeated; no reference",
     _measure,
+    SAMPLE_RATE,
 )

@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 
 from wavelex.errors import WavelexError
-from wavelex.metrics.base import Column, Metric, Pair
+from wavelex.metrics.base import SAMPLE_RATE, Column, Metric, Pair
 from wavelex.metrics.world import analyze
 
 ORDER = 24
@@ -65,4 +65,5 @@ METRIC = Metric(
     ("pyworld",),
     "CheapTrick envelopes every 5 ms, 24 mel-cepstra (warp 0.42), no c0, frames within 50 dB of the loudest, no warping in time",
     _measure,
+    SAMPLE_RATE,
 )

@@ -48,4 +48,5 @@ METRIC = Metric(
     ("torch", "librosa"),
     "windows 32 to 2048, 5 to 320 Slaney mels up to 8 kHz, log10 of magnitudes floored at 1e-5, summed over windows",
     _measure,
+    SAMPLE_RATE,
 )

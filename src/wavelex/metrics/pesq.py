@@ -62,4 +62,5 @@ METRIC = Metric(
     ("pesq",),
     "P.862.2 and P.862.1 MOS-LQO at 16 kHz; clips over 20 s are the mean of equal pieces",
     _measure,
+    SAMPLE_RATE,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from wavelex.errors import WavelexError
-from wavelex.metrics.base import Column, Metric, Pair
+from wavelex.metrics.base import SAMPLE_RATE, Column, Metric, Pair
 from wavelex.metrics.world import analyze
 
 
@@ -36,4 +36,5 @@ METRIC = Metric(
     ("pyworld",),
     "DIO and StoneMask, 60 to 500 Hz, every 5 ms; root mean square over frames voiced in both",
     _measure,
+    SAMPLE_RATE,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from wavelex.errors import WavelexError
-from wavelex.metrics.base import Column, Metric, Pair
+from wavelex.metrics.base import SAMPLE_RATE, Column, Metric, Pair
 
 CEILING = 100.0
 """dB given to a perfect copy."""
@@ -38,4 +38,5 @@ METRIC = Metric(
     ("numpy",),
     f"means removed, limited to +-{CEILING:.0f} dB; low for every codec that does not keep the waveform",
     _measure,
+    SAMPLE_RATE,
 )

@@ -52,4 +52,5 @@ METRIC = Metric(
     ("resemblyzer", "torch"),
     "GE2E embeddings of the speech that its voice detector finds, level set to -30 dBFS",
     _measure,
+    SAMPLE_RATE,
 )

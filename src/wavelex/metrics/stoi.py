@@ -42,4 +42,5 @@ METRIC = Metric(
     ("pystoi",),
     "10 kHz inside, segments of 0.4 s; silent frames (40 dB down) left out",
     _measure,
+    SAMPLE_RATE,
 )

@@ -38,10 +38,15 @@ def families(results: Results) -> tuple[list[str], list[str]]:
     return ours, [name for name in names if name not in ours]
 
 
-def quality_columns(results: Results) -> list[Column]:
+def shown_columns(results: Results) -> list[Column]:
     """The figures of the metrics, without rates and speeds."""
     names = {name for metric in results.metrics.values() for name in metric["columns"].split()}
-    return [column for column in results.columns if column.name in names and column.better]
+    return [column for column in results.columns if column.name in names]
+
+
+def quality_columns(results: Results) -> list[Column]:
+    """Those of which more or less is better; a level is best near 0."""
+    return [column for column in shown_columns(results) if column.better]
 
 
 def compare_all(results: Results, kind: str, condition: str) -> list[Comparison]:

@@ -6,11 +6,11 @@ from html import escape
 from importlib import resources
 from pathlib import Path
 
-from wavelex.bench.report.compare import compare_all, families, kbps, quality_columns
-from wavelex.bench.report.exhibit import Gallery
+from wavelex.bench.report.compare import compare_all, families, kbps, quality_columns, shown_columns
 from wavelex.bench.report.markdown import TIMED
 from wavelex.bench.report.plots import rate_curves
 from wavelex.bench.report.tables import cell, mean_cell, row, table
+from wavelex.bench.run.exhibit import Gallery
 from wavelex.bench.run.results import Results
 from wavelex.bench.run.scoring import Item
 from wavelex.files import replacing
@@ -75,7 +75,7 @@ def _section(results: Results, kind: str, condition: str, own: set[str]) -> list
 
 def _means(results: Results, kind: str, condition: str, own: set[str]) -> str:
     rates = [results.column(name) for name in ("kbps", "file_kbps", "tokens", "delay_ms")]
-    quality = quality_columns(results)
+    quality = shown_columns(results)
     rows = []
     for name in results.systems:
         of = results.tried(kind, condition, name)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from html import escape
 from pathlib import Path
 
-from wavelex.bench.report.compare import Comparison, compare_all, families, kbps, quality_columns
+from wavelex.bench.report.compare import Comparison, compare_all, families, kbps, shown_columns
 from wavelex.bench.run.results import Results
 from wavelex.bench.run.statistics import Mean
 from wavelex.files import replacing
@@ -29,10 +31,11 @@ def markdown(results: Results) -> str:
         "",
         "Written by the command below; edit the command, not this page.",
         "",
-        f"    {about['command']}",
+        f"    {' '.join(about['command'].split())}",
         "",
         f"{about['recordings']} recordings, {about['seconds'] / 60:.1f} minutes, {about['speakers']} named speakers "
-        f"(content {about['data_hash']}). {about['date']}, {about['machine']}; wavelex {about['wavelex']}, Python {about['python']}, "
+        f"(content {about['data_hash']}). {about['date']}, {_escape(about['machine'])}; wavelex {about['wavelex']}, "
+        f"Python {about['python']}, "
         + ", ".join(f"{name} {version}" for name, version in about["packages"].items())
         + f". Wall time {about['wall_seconds']:.0f} s, in which {about['measured_now']} pairs of clip and system were measured; "
         "the rest was kept from before.",
@@ -43,14 +46,15 @@ def markdown(results: Results) -> str:
     ]
     for kind in results.kinds:
         for condition in results.conditions:
-            lines += ["", f"## {kind.capitalize()}, {condition}", "", *_table(results, kind, condition)]
+            lines += ["", f"## {_escape(kind.capitalize())}, {condition}", "", *_table(results, kind, condition)]
             lines += ["", *_losses(results, kind, condition)]
     lines += ["", *_codebooks(results), *_speed(results), *_absent(results), *_versions(results)]
     return "\n".join(lines) + "\n"
 
 
 def _escape(text: str) -> str:
-    return text.replace("|", "\\|")
+    """Text that may hold anything, such as a file's name, as it is to be read: on one line, no tags, marks or cells of its own."""
+    return re.sub(r"([\\`*\[\]|])", r"\\\1", escape(" ".join(text.split()), quote=False))
 
 
 def number(mean: Mean | None, column: Column) -> str:
@@ -62,7 +66,7 @@ def number(mean: Mean | None, column: Column) -> str:
 
 
 def _table(results: Results, kind: str, condition: str) -> list[str]:
-    quality = quality_columns(results)
+    quality = shown_columns(results)
     rates = [results.column(name) for name in ("kbps", "file_kbps", "tokens", "delay_ms")]
     lines = [
         "| system | " + " | ".join(column.label for column in [*rates, *quality]) + " | clips |",
@@ -100,8 +104,9 @@ def _losses(results: Results, kind: str, condition: str) -> list[str]:
                 "at an unknown rate" if theirs is None or rate is None else "at no more bits" if theirs <= rate * ALIKE else "at more bits"
             )
             given = "" if theirs is None else f" ({theirs:.2f} kbit/s)"
-            groups[where].append(f"{other}{given}: " + ", ".join(map(_said, lost)))
-        lines.append(f"**{name}**" + (f" ({rate:.2f} kbit/s)" if rate is not None else "") + " is significantly worse (95%, paired) than")
+            groups[where].append(f"{_escape(other)}{given}: " + ", ".join(map(_said, lost)))
+        given = "" if rate is None else f" ({rate:.2f} kbit/s)"
+        lines.append(f"**{_escape(name)}**{given} is significantly worse (95%, paired) than")
         told = [f"- {where}: {entry}" for where, members in groups.items() for entry in members]
         lines += ["", *(told or ["- none of the others in any figure"]), ""]
     return lines
@@ -128,7 +133,7 @@ def _codebooks(results: Results) -> list[str]:
             " ".join(f"{scale * book[key]:.{digits}f}" for book in books[:8]) + (" ..." if len(books) > 8 else "")
             for key, scale, digits in (("used", 100, 0), ("perplexity", 1, 0), ("entropy", 1, 2))
         )
-        lines.append(f"| {name} | {used} % | {perplexity} | {entropy} |")
+        lines.append(f"| {_escape(name)} | {used} % | {perplexity} | {entropy} |")
     return [*lines, ""]
 
 
@@ -150,7 +155,7 @@ def _speed(results: Results) -> list[str]:
         latency = results.systems[name]["latency"]
         shown = "-" if latency is None else f"{1000 * latency:.1f}"
         if "error" in found:
-            lines.append(f"| {name} | {found['error']} | | | | | {shown} | |")
+            lines.append(f"| {_escape(name)} | {_escape(found['error'])} | | | | | {shown} | |")
             continue
         cells = [f"{found[key]:.0f}" if key in found else "-" for key in TIMED]
         lines.append(f"| {_escape(name)} | " + " | ".join(cells) + f" | {shown} | {found['load']} |")
@@ -158,22 +163,22 @@ def _speed(results: Results) -> list[str]:
 
 
 def _absent(results: Results) -> list[str]:
-    lines = ["## Not measured", ""]
-    lines += [f"- {name}: {why}" for name, why in results.missing.items()]
-    lines += [f"- {f['system']}, {f['recording']} ({f['condition']}): {f['reason']}" for f in results.failures]
+    told = [_escape(f"{name}: {why}") for name, why in results.missing.items()]
+    told += [_escape(f"{f['system']}, {f['recording']} ({f['condition']}): {f['reason']}") for f in results.failures]
     refused: dict[str, list[str]] = {}
     for entry in results.entries:
         for reason in entry.refusals.values():
             refused.setdefault(f"{entry.recording} ({entry.condition}): {reason}", []).append(entry.system)
-    lines += [f"- {where} [{len(names)} of {len(results.systems)} systems]" for where, names in refused.items()]
-    return [*lines, ""] if len(lines) > 2 else []
+    told += [f"{_escape(where)} ({len(names)} of {len(results.systems)} systems)" for where, names in refused.items()]
+    return ["## Not measured", "", *(f"- {line}" for line in told), ""] if told else []
 
 
 def _versions(results: Results) -> list[str]:
     lines = ["## Metrics and systems", "", "| metric | version | settings |", "|---|---|---|"]
-    lines += [f"| {name} | {made['version']} | {made['settings']} |" for name, made in results.metrics.items()]
+    lines += [f"| {name} | {_escape(made['version'])} | {_escape(made['settings'])} |" for name, made in results.metrics.items()]
     lines += ["", "| system | what it is |", "|---|---|"]
     lines += [
-        f"| {name} | {', '.join(f'{key} {value}' for key, value in system['about'].items())} |" for name, system in results.systems.items()
+        f"| {_escape(name)} | {_escape(', '.join(f'{key} {value}' for key, value in system['about'].items()))} |"
+        for name, system in results.systems.items()
     ]
     return lines

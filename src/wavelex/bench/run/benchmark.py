@@ -16,13 +16,13 @@ import numpy as np
 
 import wavelex
 from wavelex.audio.recordings import Recording
-from wavelex.bench.report.exhibit import EXHIBIT, Exhibit, Gallery, choose_exhibits
 from wavelex.bench.run.cache import Cache
 from wavelex.bench.run.conditions import Condition
+from wavelex.bench.run.exhibit import EXHIBIT, Exhibit, Gallery, choose_exhibits
 from wavelex.bench.run.performance import measure_performance, processor
 from wavelex.bench.run.results import RATE_COLUMNS, Entry, Results
 from wavelex.bench.run.runner import Measurements, Row, measure, runs_in
-from wavelex.bench.run.scoring import Failure, Item, file_hash, read_clip, unsqueeze
+from wavelex.bench.run.scoring import ABSENT, Failure, Item, Task, file_hash, read_clip, unsqueeze
 from wavelex.bench.systems.system import System
 from wavelex.errors import WavelexError
 from wavelex.metrics.base import SAMPLE_RATE, Metric, package_version
@@ -67,32 +67,32 @@ def run(
     }
     with Cache(cache_path) as cache:
         measurements = Measurements(items, systems, cache)
-        uncoded = measurements.uncoded()
-        progress.begin("coding", sum(map(len, uncoded.values())))
-        failures = measure(uncoded, (), cache_path, workers, progress.advance)
-        measurements.refresh()
+
+        def do(what: str, tasks: dict[Item, tuple[Task, ...]], wanted: tuple[Metric, ...]) -> list[Failure]:
+            _begin(progress, what, sum(map(len, tasks.values())))
+            found = measure(tasks, wanted, cache_path, workers, progress.advance)
+            measurements.refresh()
+            return found
+
+        failures = do("coding", measurements.uncoded(), ())
         lacking = measurements.unmeasured(metrics)
-        progress.begin("measuring", sum(map(len, lacking.values())))
-        failures += measure(lacking, metrics, cache_path, workers, progress.advance)
-        measurements.refresh()
+        failures += do("measuring", lacking, metrics)
         rows = measurements.rows(metrics)
         entries = [_entry(row) for row in rows]
         columns = [*RATE_COLUMNS, *(column for metric in metrics for column in metric.columns)]
         about = _about(recordings, hashes, rows)
         results = Results(about, columns, versions, {}, entries, [], absent)
         results.systems = {system.name: _describe(system, rows) for system in systems}
-        timed = [system for system in systems if timing and system.codes_any_clip]
-        progress.begin("timing", len(timed))
         clip = _longest(items, rows)
-        if clip is not None:
-            for system in timed:
-                results.systems[system.name]["performance"] = measure_performance(system, clip, cache)
-                progress.advance(1)
+        timed = [system for system in systems if timing and clip is not None and system.codes_any_clip]
+        _begin(progress, "timing", len(timed))
+        for system in timed:
+            assert clip is not None
+            results.systems[system.name]["performance"] = measure_performance(system, clip, cache)
+            progress.advance(1)
         chosen = choose_exhibits(results, items)
         shown = {item for some in chosen.values() for item in some}
-        pictured = measurements.unmeasured((EXHIBIT,), shown)
-        progress.begin("players and pictures", sum(map(len, pictured.values())))
-        failures += measure(pictured, (EXHIBIT,), cache_path, workers, progress.advance)
+        failures += do("players and pictures", measurements.unmeasured((EXHIBIT,), shown), (EXHIBIT,))
         exhibits = {
             (row.item, row.system): Exhibit(row.values["sound"], row.values["picture"])
             for row in measurements.rows((EXHIBIT,), shown)
@@ -102,6 +102,12 @@ def run(
     about["wall_seconds"] = time.perf_counter() - begun
     about["measured_now"] = sum(map(len, lacking.values()))
     return results, Gallery(chosen, exhibits)
+
+
+def _begin(progress: Progress, what: str, total: int) -> None:
+    """Announce a stage that has something to do."""
+    if total:
+        progress.begin(what, total)
 
 
 def _entry(row: Row) -> Entry:
@@ -116,7 +122,7 @@ def _entry(row: Row) -> Entry:
     if coding["bits"] is not None:
         values["kbps"] = coding["bits"] / seconds / 1000
     if coding["codes"]:
-        values["tokens"] = float(np.prod(coding["codes"]["shape"])) / seconds
+        values["tokens"] = coding["codes"]["present"] / seconds
     kind = recording.kind or UNNAMED_KIND
     condition, content = row.item.condition.name, row.item.file_hash[:16]
     return Entry(recording.name, content, kind, recording.speaker, condition, row.system, values | row.values, row.refusals)
@@ -148,17 +154,24 @@ def _describe(system: System, rows: list[Row]) -> dict[str, Any]:
     codes = [unsqueeze(row.coding["codes"]) for row in rows if row.system == system.name and row.coding["codes"]]
     described: dict[str, Any] = {"family": system.family, "about": system.about, "latency": system.latency}
     if codes and system.codebook_sizes:
-        described["codebooks"] = codebook_use(np.concatenate(codes, axis=1), system.codebook_sizes)
+        most = len(system.codebook_sizes)
+        # A clip in which no frame has the last codebooks may come without their rows.
+        whole = [np.pad(some, ((0, most - len(some)), (0, 0)), constant_values=ABSENT) for some in codes]
+        described["codebooks"] = codebook_use(np.concatenate(whole, axis=1), system.codebook_sizes)
     return described
 
 
 def codebook_use(codes: np.ndarray, sizes: Sequence[int]) -> list[dict[str, float]]:
-    """For each codebook of (codebooks, frames): share of its codes in use, perplexity, and entropy in bits."""
+    """For each codebook of (codebooks, frames): its size, the share of its codes in use, perplexity, and entropy in bits.
+
+    Of the frames that have a code of it; where they vary in size, some are ABSENT. One that no frame has uses nothing.
+    """
     found = []
     for row, size in zip(codes, sizes, strict=True):
-        share = np.bincount(row, minlength=size) / max(1, len(row))
-        entropy = float(-(share[share > 0] * np.log2(share[share > 0])).sum())
-        found.append({"size": size, "used": float((share > 0).mean()), "perplexity": 2**entropy, "entropy": entropy})
+        _, counts = np.unique(row[row != ABSENT], return_counts=True)
+        share = counts / max(1, counts.sum())
+        entropy = abs(float((share * np.log2(share)).sum()))
+        found.append({"size": size, "used": len(counts) / size, "perplexity": 2**entropy, "entropy": entropy})
     return found
 
 

@@ -120,11 +120,13 @@ class Measurements:
 
     def _keys(self, metrics: Sequence[Metric], items: Collection[Item] | None) -> dict[tuple[Item, str], dict[str, str]]:
         return {
-            (item, name): {
-                m.name: metric_key(item, coding["decoded"], self._delays[item, name], m) for m in metrics if m.applies(item.recording)
+            (item, system.name): {
+                m.name: metric_key(item, coding["decoded"], self._delays[item, system.name], m, system.frame_rate)
+                for m in metrics
+                if m.applies(item.recording)
             }
-            for (item, name), coding in self._codings.items()
-            if items is None or item in items
+            for item, system in self._pairs
+            if (coding := self._codings.get((item, system.name))) and (items is None or item in items)
         }
 
 

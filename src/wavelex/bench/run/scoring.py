@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import math
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,10 +22,12 @@ from wavelex.bench.run.cache import Cache, content_key
 from wavelex.bench.run.conditions import Condition, lost_packets
 from wavelex.bench.systems.system import System, at_rate, from_pcm, to_pcm
 from wavelex.errors import WavelexError
-from wavelex.metrics.base import SAMPLE_RATE, Metric, Pair
+from wavelex.metrics.base import FRAME_RATE, SAMPLE_RATE, Metric, Pair
 
-REVISION = 1
+REVISION = 2
 """Raised when coding the same clip with the same system would be kept differently."""
+ABSENT = -1
+"""In place of a code that a frame of varying size has not."""
 SHORTEST_SHARE, LONGEST_SHARE, SLACK_SECONDS = 0.8, 1.2, 0.5
 """Of the original's length, between which a decoded clip may be one of the same recording; the slack is a codec's padding."""
 
@@ -74,9 +77,9 @@ def coding_key(item: Item, system: System) -> str:
     return content_key("coding", *made_by, item.file_hash, item.condition.name, name)
 
 
-def metric_key(item: Item, decoded: str, delay: int, metric: Metric) -> str:
+def metric_key(item: Item, decoded: str, delay: int, metric: Metric, frame_rate: float | None) -> str:
     """`decoded` is the hash of the decoded samples, so that a new codec that gives the same sound need not be scored again."""
-    known = (item.recording.text, item.recording.language)
+    known = (item.recording.text, item.recording.language, frame_rate or FRAME_RATE)
     made_by = (metric.name, metric.version, metric.settings, conditions.REVISION)
     return content_key("metric", *made_by, item.file_hash, item.condition.name, decoded, delay, *known)
 
@@ -95,7 +98,7 @@ def transcode(item: Item, system: System, original: np.ndarray) -> tuple[np.ndar
     coded = system.encode(original, item.recording.name)
     lost = None
     if item.condition.loss and system.packet_seconds:
-        count = -(-len(original) // round(system.packet_seconds * SAMPLE_RATE))
+        count = math.ceil(round(len(original) / SAMPLE_RATE / system.packet_seconds, 6))
         lost = lost_packets(count, item.condition.loss, item.seed)
     decoded = system.decode(coded.data, lost)
     if not np.isfinite(decoded).all():
@@ -152,13 +155,13 @@ def _do(item: Item, task: Task, metrics: tuple[Metric, ...], original: np.ndarra
     if task.delay is None:
         return
     reference, heard = without_delay(original, decoded, task.delay)
-    pair = Pair(item.recording, reference, heard, original)
+    pair = Pair(item.recording, reference, heard, original, SAMPLE_RATE, system.frame_rate or FRAME_RATE)
     for metric in metrics:
-        key = metric_key(item, kept["decoded"], task.delay, metric)
+        key = metric_key(item, kept["decoded"], task.delay, metric, system.frame_rate)
         if not metric.applies(item.recording) or cache.get([key]):
             continue
         try:
-            values = dict(metric.measure(pair))
+            values = metric.score(pair)
             if any(isinstance(value, float) and not np.isfinite(value) for value in values.values()):
                 raise ArithmeticError(f"gave {values}")
             cache.put(key, {"values": values})
@@ -169,12 +172,13 @@ def _do(item: Item, task: Task, metrics: tuple[Metric, ...], original: np.ndarra
 
 
 def _squeeze(codes: np.ndarray) -> dict[str, Any]:
-    packed = zlib.compress(codes.astype("<u2").tobytes())
-    return {"shape": list(codes.shape), "zlib": base64.b85encode(packed).decode()}
+    packed = zlib.compress(codes.astype("<i8").tobytes())
+    present = int((codes != ABSENT).sum())
+    return {"shape": list(codes.shape), "present": present, "zlib": base64.b85encode(packed).decode()}
 
 
 def unsqueeze(kept: dict[str, Any]) -> np.ndarray:
-    """Codes (codebooks, frames) as a coding keeps them."""
-    flat = np.frombuffer(zlib.decompress(base64.b85decode(kept["zlib"])), "<u2")
+    """Codes (codebooks, frames) as a coding keeps them, -1 where a frame has none of a codebook."""
+    flat = np.frombuffer(zlib.decompress(base64.b85decode(kept["zlib"])), "<i8")
     codes: np.ndarray = flat.reshape(kept["shape"]).astype(np.int64)
     return codes

@@ -13,13 +13,14 @@ import numpy as np
 import wavelex
 from wavelex.bench.systems.system import Coded
 from wavelex.codec.codec import Codec
-from wavelex.codec.hub import load, shipped_models
+from wavelex.codec.hub import load
 from wavelex.metrics.base import SAMPLE_RATE
+from wavelex.models import shipped_models
 from wavelex.search.effort import DEFAULT_EFFORT, choose_effort
 from wavelex.search.target import Quality, Target
 from wavelex.tokens.tokens import LOST, AudioTokens
 
-NOT_CODING = ("bench", "cli", "training")
+NOT_CODING = ("bench", "cli", "metrics", "training")
 """Parts of the package that cannot change what a codec gives."""
 
 
@@ -36,11 +37,15 @@ class Own:
     about: dict[str, str] = field(hash=False)
     latency: float
     codebook_sizes: tuple[int, ...]
-    packet_seconds: float | None
+    frame_rate: float | None
     effort: int = DEFAULT_EFFORT
     target: Target | None = None
     conceal: bool = True
     codes_any_clip: bool = True
+
+    @property
+    def packet_seconds(self) -> float | None:
+        return 1 / self.frame_rate if self.frame_rate else None
 
     @property
     def name(self) -> str:
@@ -57,15 +62,18 @@ class Own:
         codec = _codec(self.model)
         tokens = AudioTokens.from_bytes(data, codec)
         if lost is not None:
-            tokens = replace(tokens, codes=np.where(lost[: tokens.codes.shape[2]], LOST, tokens.codes))
+            # A codec that works in blocks of frames may end with more than the packets that were counted.
+            frames = tokens.codes.shape[2]
+            gone = np.pad(lost[:frames], (0, max(0, frames - len(lost))))
+            tokens = replace(tokens, codes=np.where(gone, LOST, tokens.codes))
         decoded: np.ndarray = codec.decode(tokens, conceal=self.conceal).samples[0]
         return decoded
 
 
 def own(
-    model: str, counts: list[int], efforts: Sequence[int] = (DEFAULT_EFFORT,), targets: Sequence[Target] = (), conceal: bool = True
+    model: str, counts: Sequence[int] = (), efforts: Sequence[int] = (DEFAULT_EFFORT,), targets: Sequence[Target] = (), conceal: bool = True
 ) -> list[Own]:
-    """A codec of ours at several numbers of codebooks and average bit rates, each with several efforts.
+    """A codec of ours at several numbers of codebooks (1, 2, 4, ... and all it has unless given) and targets, each with several efforts.
 
     Raises WavelexError for a number of codebooks that it has not, or an effort that there is not.
     """
@@ -77,6 +85,7 @@ def own(
     name = label(model)
     for effort in efforts:
         choose_effort(effort)
+    counts = counts or doubling(codec.codebooks)
     ways = [(codec.choose_codebooks(count, None), None) for count in counts] + [(codec.codebooks, target) for target in targets]
     return [
         Own(
@@ -86,7 +95,7 @@ def own(
             about | {"codebooks": str(n), "effort": str(effort), "target": f"{target or 'none'}"},
             codec.latency,
             sizes[:n],
-            1 / codec.frame_rate,
+            codec.frame_rate,
             effort,
             target,
             conceal,
@@ -94,6 +103,11 @@ def own(
         for effort in efforts
         for n, target in ways
     ]
+
+
+def doubling(most: int) -> list[int]:
+    """1, 2, 4, ... and the last, `most`."""
+    return [*(1 << bit for bit in range((most - 1).bit_length())), most]
 
 
 def _told(target: Target) -> str:

@@ -15,7 +15,8 @@ class Coded:
     """What the decoder gets, and what of it counts.
 
     `bits` are those of the payload (no file or transport headers); None where they are not known, as for reconstructions
-    that someone else made. `codes` (codebooks, frames) are given by token codecs.
+    that someone else made. `codes` (codebooks, frames) are given by token codecs, -1 where a frame
+    has none of a codebook.
     """
 
     data: bytes
@@ -49,6 +50,10 @@ class System(Protocol):
         """Of a token codec; else empty."""
 
     @property
+    def frame_rate(self) -> float | None:
+        """Frames a second that it works in, if known."""
+
+    @property
     def packet_seconds(self) -> float | None:
         """What is lost with one packet; None for a system that cannot decode with losses here."""
 
@@ -71,6 +76,7 @@ class Original:
     family: str = "original"
     latency: float | None = 0.0
     codebook_sizes: tuple[int, ...] = ()
+    frame_rate: float | None = None
     packet_seconds: float | None = None
     codes_any_clip: bool = True
 

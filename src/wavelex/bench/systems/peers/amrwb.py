@@ -29,6 +29,7 @@ class AmrWb:
     latency: float | None = 0.025
     """20 ms frames and 5 ms of look-ahead."""
     codebook_sizes: tuple[int, ...] = ()
+    frame_rate: float | None = 50.0
     packet_seconds: float | None = None
     codes_any_clip: bool = True
 

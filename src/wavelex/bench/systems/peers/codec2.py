@@ -44,6 +44,10 @@ class Codec2:
         return FRAMES[self.mode][1]
 
     @property
+    def frame_rate(self) -> float | None:
+        return 1 / FRAMES[self.mode][1]
+
+    @property
     def about(self) -> dict[str, str]:
         return {"codec2": debian_version("codec2"), "command": f"c2enc {self.mode}", "inside": f"{INSIDE} Hz"}
 

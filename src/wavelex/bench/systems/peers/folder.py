@@ -24,6 +24,7 @@ class Folder:
     kbps: float | None = None
     latency: float | None = None
     codebook_sizes: tuple[int, ...] = ()
+    frame_rate: float | None = None
     packet_seconds: float | None = None
     codes_any_clip: bool = False
 

@@ -31,6 +31,7 @@ class Lyra:
     family: str = "lyra"
     latency: float | None = 0.02
     """One frame; both networks are causal."""
+    frame_rate: float | None = 50.0
     packet_seconds: float | None = None
     codes_any_clip: bool = True
 

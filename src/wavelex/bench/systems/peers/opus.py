@@ -29,6 +29,7 @@ class Opus:
     latency: float | None = 0.0265
     """20 ms frames and 6.5 ms of look-ahead."""
     codebook_sizes: tuple[int, ...] = ()
+    frame_rate: float | None = 50.0
     packet_seconds: float | None = 0.02
     codes_any_clip: bool = True
 

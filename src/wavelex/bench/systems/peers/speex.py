@@ -28,6 +28,7 @@ class Speex:
     latency: float | None = 0.034
     """20 ms frames and 14 ms of look-ahead in wideband."""
     codebook_sizes: tuple[int, ...] = ()
+    frame_rate: float | None = 50.0
     packet_seconds: float | None = None
     codes_any_clip: bool = True
 

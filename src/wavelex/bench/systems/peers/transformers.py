@@ -31,6 +31,7 @@ class Transformers:
     kind: str
     size: int
     about: dict[str, str] = field(hash=False)
+    frame_rate: float | None = None
     latency: float | None = None
     packet_seconds: float | None = None
     codes_any_clip: bool = True
@@ -116,7 +117,7 @@ def transformers_codec(folder: Path, codebooks: int | None) -> Transformers:
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in weights)).hexdigest()[:16]
     versions = {name: package_version(name) for name in ("transformers", "torch")}
     about = {**versions, "class": CLASSES[kind], "weights": digest, "codebooks": str(count), "inside": f"{rate} Hz"}
-    return Transformers(folder, count, kind, size, about)
+    return Transformers(folder, count, kind, size, about, float(settings.frame_rate))
 
 
 @cache
