@@ -63,6 +63,7 @@ def test_train(tmp_path: Path) -> None:
     assert "gives codes (1, 4, 50)" in run("train.py", tmp_path)
 
 
+@pytest.mark.slow
 def test_the_cells_of_the_notebook_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(EXAMPLES))
