@@ -54,8 +54,8 @@ gate: setup-dev
 	$(BIN)/python benchmarks/gate.py
 
 lint: setup-dev
-	$(RUN) ruff check src tests benchmarks fuzz
-	$(RUN) ruff format --check src tests benchmarks fuzz
+	$(RUN) ruff check src tests benchmarks fuzz examples
+	$(RUN) ruff format --check src tests benchmarks fuzz examples
 	$(RUN) mypy
 
 coverage: setup-dev

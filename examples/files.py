@@ -8,15 +8,14 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from synthetic import voice
-
 import wavelex
+from wavelex.data import demo_recording
 
 
 def main(recording: str | None = None, output: str = "example-output") -> None:
     folder = Path(output)
     folder.mkdir(parents=True, exist_ok=True)
-    audio = wavelex.read_audio(recording) if recording else wavelex.Audio(voice(4.0)[None], 16_000)
+    audio = wavelex.read_audio(recording) if recording else demo_recording()
     audio.save(folder / "original.wav")
 
     codec = wavelex.load("speech-16k")

@@ -1,6 +1,6 @@
 """Streaming: each chunk of sound through the codec as it comes.
 
-python examples/microphone.py [RECORDING]      # from a file (or from synthetic sound), in chunks of 20 ms
+python examples/microphone.py [RECORDING]      # from a file (or the package's own recording), in chunks of 20 ms
 python examples/microphone.py --live [SECONDS] # from the microphone to the loudspeaker (wear headphones); needs the package sounddevice
 """
 
@@ -11,16 +11,16 @@ import time
 from collections.abc import Iterator
 
 import numpy as np
-from synthetic import voice
 
 import wavelex
+from wavelex.data import demo_recording
 
 CHUNK_SECONDS = 0.02
 
 
 def from_recording(path: str | None) -> None:
     """As a sound device would give it, and how much of the time between chunks computing takes."""
-    audio = wavelex.read_audio(path) if path else wavelex.Audio(voice(3.0, 48_000)[None], 48_000)
+    audio = wavelex.read_audio(path) if path else demo_recording()
     samples, rate = audio.mono(), audio.sample_rate
     codec = wavelex.load("speech-16k")
     encoder = codec.stream_encoder(codebooks=4, effort=0, sample_rate=rate)

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from conftest import voice
 
-from wavelex.audio.files import Audio
+from wavelex.audio.samples import Audio
 
 ROOT = Path(__file__).parents[2]
 FENCE = re.compile(r"^(?:<!-- (?P<mark>[^\n]*?) -->\n)?```(?P<language>python|sh)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -69,8 +69,8 @@ class Page:
 
 
 def chunks(size: int = 1000) -> Iterator[np.ndarray]:
-    """Half a second at 48 kHz."""
-    samples = voice(0.5, 48_000)
+    """Half a second at 16 kHz."""
+    samples = voice(0.5)
     return (samples[begin : begin + size] for begin in range(0, len(samples), size))
 
 

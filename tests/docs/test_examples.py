@@ -37,11 +37,11 @@ def test_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_microphone_is_the_codec_s_latency_behind(tmp_path: Path) -> None:
+def test_microphone_is_little_behind(tmp_path: Path) -> None:
     told = run("microphone.py", tmp_path)
     behind = int(told.split("was ")[1].split(" ms")[0])
-    # One frame, the look-ahead, and what the resamplers hold at both ends.
-    assert 60 <= behind <= 120
+    # One frame, the look-ahead, and at 48 kHz what the resamplers of both sides hold.
+    assert 60 <= behind <= 140
     assert (tmp_path / "streamed.wav").exists()
 
 
@@ -63,6 +63,7 @@ def test_train(tmp_path: Path) -> None:
     assert "gives codes (1, 4, 50)" in run("train.py", tmp_path)
 
 
+@pytest.mark.slow
 def test_the_cells_of_the_notebook_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(EXAMPLES))

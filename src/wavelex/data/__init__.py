@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from wavelex.audio.files import Audio, read_audio
+from wavelex.audio.reading import read_audio
+from wavelex.audio.samples import Audio
 
 DEMO_NAME = "LJ001-0016 of LJ Speech"
 
