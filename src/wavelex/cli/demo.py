@@ -92,4 +92,5 @@ def _row(codec: Codec, recording: Audio, count: int, out: Path, size: int) -> tu
 
 def _at(codec: Codec, audio: Audio) -> np.ndarray:
     """Mono samples (T,) at the codec's rate."""
-    return resample(audio.mono()[None], audio.sample_rate, codec.sample_rate)[0]
+    samples: np.ndarray = resample(audio.mono()[None], audio.sample_rate, codec.sample_rate)[0]
+    return samples

@@ -15,6 +15,7 @@ from wavelex.search.nearest import encode_with
 from wavelex.tokens.entropy.blocks import LANE_FRAMES
 from wavelex.tokens.entropy.priors.inputs import HIDDEN_SCALE, INPUT_SCALE, SIGNED, UNSIGNED, WEIGHT_SCALE, all_contexts, partial_sums
 from wavelex.tokens.entropy.priors.neural import NeuralPrior
+from wavelex.tokens.entropy.threads import one_thread
 
 PRICE = 0.04
 """What a bit is worth, as a share of the squared error that a frame is left with; chosen on held-out speech (docs/training-notes.md)."""
@@ -57,10 +58,11 @@ class RateDistortionSearch(FrameSearch):
         rows = latents.float().transpose(1, 2).reshape(-1, dim).cpu().numpy()
         plain = nearest.transpose(0, 2, 1).reshape(-1, self.codebooks)
         found = np.zeros_like(plain)
-        for begin in range(0, len(rows), FRAMES_AT_ONCE):
-            piece = slice(begin, begin + FRAMES_AT_ONCE)
-            seen = self._tables.seen(contexts[piece], self.codebooks)
-            found[piece] = self._best(rows[piece], seen, (plain[piece] >= 0).sum(axis=1), plain[piece])
+        with one_thread():
+            for begin in range(0, len(rows), FRAMES_AT_ONCE):
+                piece = slice(begin, begin + FRAMES_AT_ONCE)
+                seen = self._tables.seen(contexts[piece], self.codebooks)
+                found[piece] = self._best(rows[piece], seen, (plain[piece] >= 0).sum(axis=1), plain[piece])
         return torch.from_numpy(found.reshape(streams, frames, -1)).transpose(1, 2).to(latents.device)
 
     def _contexts(self, codes: np.ndarray) -> np.ndarray:
