@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 ifeq ($(OS),Windows_NT)
 BIN := $(VENV)/Scripts
+EXE := .exe
 else
 BIN := $(VENV)/bin
 endif
@@ -15,25 +16,28 @@ DEMO ?= demo-output
 FUZZ_SECONDS ?= 60
 # Test processes; each works on one thread.
 WORKERS ?= auto
+# What is mutated, by module, and the most seconds it may take: `make mutants MUTANTS='wavelex.tokens.format.crc*'`.
+MUTANTS ?= wavelex.*
+MUTANTS_SECONDS ?= 3600
 MEASURED := codec tokens quantizers search training
 
-.PHONY: demo test slow lint gate fuzz coverage docs dist smoke setup-demo setup-dev
+.PHONY: demo test slow lint gate fuzz coverage mutants docs dist smoke setup-demo setup-dev
 
 setup-demo: $(VENV)/.demo
 setup-dev: $(VENV)/.dev
 
-$(BIN)/python:
+$(BIN)/python$(EXE):
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.demo: pyproject.toml $(CONSTRAINTS) | $(BIN)/python
+$(VENV)/.demo: pyproject.toml $(CONSTRAINTS) | $(BIN)/python$(EXE)
 	$(INSTALL) -e '.[demo]'
 	touch $@
 
-$(VENV)/.dev: pyproject.toml $(CONSTRAINTS) | $(BIN)/python
+$(VENV)/.dev: pyproject.toml $(CONSTRAINTS) | $(BIN)/python$(EXE)
 	$(INSTALL) -e '.[dev]'
 	touch $@
 
-$(VENV)/.docs: pyproject.toml $(CONSTRAINTS) | $(BIN)/python
+$(VENV)/.docs: pyproject.toml $(CONSTRAINTS) | $(BIN)/python$(EXE)
 	$(INSTALL) -e '.[docs]'
 	touch $@
 
@@ -60,6 +64,11 @@ lint: setup-dev
 
 coverage: setup-dev
 	OMP_NUM_THREADS=1 $(RUN) pytest -n $(WORKERS) $(foreach part,$(MEASURED),--cov=wavelex.$(part)) --cov-report=term-missing:skip-covered
+
+# Ends when time is up, and goes on from there when called again; `mutmut show NAME` prints a survivor.
+mutants: setup-dev
+	-OMP_NUM_THREADS=1 timeout $(MUTANTS_SECONDS) $(RUN) mutmut run '$(MUTANTS)'
+	$(RUN) mutmut results
 
 docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(RUN) mkdocs build --strict
