@@ -151,6 +151,33 @@ def test_what_a_killed_writer_left_is_removed_and_what_a_living_one_writes_is_no
     writers[1].join()
 
 
+COMMAND = """
+import sys, time
+from pathlib import Path
+from wavelex.cli import app
+from wavelex.files import replacing
+
+def write():
+    with replacing(Path(sys.argv[1])) as temporary:
+        temporary.write_text("half")
+        print("ready", flush=True)
+        time.sleep(60)
+
+app.app = write
+app.main()
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGHUP", "SIGTERM"])
+def test_a_command_that_is_told_to_stop_leaves_nothing(name: str, tmp_path: Path) -> None:
+    child = subprocess.Popen(
+        [sys.executable, "-c", COMMAND, str(tmp_path / "a")], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    assert child.stdout and child.stdout.readline() == "ready\n" and len(list(tmp_path.iterdir())) == 1
+    child.send_signal(getattr(signal, name))
+    assert child.wait() != 0 and list(tmp_path.iterdir()) == []
+
+
 def test_a_pipe_is_read_like_a_file(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     feeder = threading.Thread(target=(tmp_path / "pipe").write_bytes, args=(b"abc" * 1000,))
