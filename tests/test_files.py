@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 from multiprocessing.connection import Connection
@@ -93,15 +96,18 @@ def test_threads_keep_their_permissions(tmp_path: Path, mask: int) -> None:
     """Nobody else may see another umask, not even for a moment."""
 
     def write(thread: int) -> None:
-        for number in range(40):
+        for number in range(100):
             with replacing(tmp_path / f"{thread}-{number}") as temporary:
                 temporary.write_text("x")
 
     threads = [threading.Thread(target=write, args=(n,)) for n in range(8)]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+    sys.setswitchinterval(interval)
     assert {mode_of(path) for path in tmp_path.iterdir()} == {0o644}
 
 
