@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from conftest import make_codec, voice
 
-from wavelex.bench.systems.own import label, own
+from wavelex.bench.systems.own import doubling, label, own
 from wavelex.codec.checkpoint import save_codec
 from wavelex.codec.hub import load
 from wavelex.errors import WavelexError
@@ -32,6 +32,17 @@ def test_the_bytes_are_a_token_file_and_the_sound_is_the_codecs(model: str) -> N
         np.testing.assert_array_equal(copy.decode(coded.data), codec.decode(codec.encode(samples, codebooks=system.codebooks)).samples[0])
     assert [system.name for system in own(model, [1, 4])] == ["tiny@1", "tiny@4"]
     assert own(model, [1])[0].about["weights"] == codec.weights_hash
+
+
+def test_every_count_that_a_codec_has_is_taken_unless_some_are_given(model: str) -> None:
+    assert [system.codebooks for system in own(model)] == [1, 2, 4, 8]
+    assert [doubling(most) for most in (1, 2, 3, 9, 32)] == [[1], [1, 2], [1, 2, 3], [1, 2, 4, 8, 9], [1, 2, 4, 8, 16, 32]]
+
+
+def test_more_frames_than_packets_were_counted_are_heard(model: str) -> None:
+    system = own(model, [8])[0]
+    data = system.encode(voice(1), "clip").data
+    np.testing.assert_array_equal(system.decode(data, np.zeros(47, bool)), system.decode(data))
 
 
 def test_lost_packets_are_lost_frames(model: str) -> None:
