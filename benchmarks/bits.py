@@ -18,9 +18,8 @@ import wavelex
 from wavelex.audio.recordings import list_recordings
 from wavelex.search.effort import DEFAULT_EFFORT
 from wavelex.tokens.entropy.blocks import ModelledCoder
-from wavelex.tokens.entropy.priors.store import find_prior
-from wavelex.tokens.format.header import BLOCK_FRAMES
-from wavelex.tokens.tokens import AudioTokens, choose_coding
+from wavelex.tokens.format.header import block_frames_at
+from wavelex.tokens.tokens import AudioTokens
 
 COUNTS = (1, 2, 4, 8)
 CODINGS = ("packed", "context", "neural")
@@ -64,19 +63,19 @@ def main() -> None:
         nominal = codec.bitrate(count) / 1000
         saved = [f"{1 - blocks[coding] / nominal:.1%}" for coding in CODINGS[1:]]
         print(f"| {count} | {nominal:.1f} | {' | '.join(rows)} | {' | '.join(saved)} |")
-    print(f"\n{len(chosen)} recordings, {heard:.0f} s, blocks of {BLOCK_FRAMES} frames")
+    print(f"\n{len(chosen)} recordings, {heard:.0f} s, blocks of {block_frames_at(codec.frame_rate)} frames")
     for coding, (encode, decode) in speeds.items():
         print(f"{coding}, {max(COUNTS)} codebooks, one thread: {encode:.0f}x real time to bytes, {decode:.0f}x back")
     print("\nneural prior in packets that know nothing of each other, payload alone, under nominal:\n")
     print("| packet, ms | " + " | ".join(f"{count} codebooks" for count in COUNTS) + " |")
     print("|---|" + "---|" * len(COUNTS))
-    prior = find_prior(choose_coding(codec.weights_hash, "neural")[1])
-    assert prior is not None
+    stored = codec.priors.for_coding(codec.weights_hash, "neural")[1]
+    assert stored is not None
     some = chosen[:: max(1, len(chosen) // 20)]
     for size in PACKETS:
         cells = []
         for count in COUNTS:
-            coder, bits, frames = ModelledCoder(prior, count), 0, 0
+            coder, bits, frames = ModelledCoder(stored.prior, count), 0, 0
             for path in some:
                 codes = codec.encode(path, codebooks=count, effort=options.effort).codes
                 bits += sum(8 * len(coder.encode(codes[:, :, i : i + size])) for i in range(0, codes.shape[2], size))

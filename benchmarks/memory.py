@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from wavelex.audio.files import AudioWriter
+from wavelex.audio.writing import AudioWriter
 from wavelex.bench.run.sample import speak
 
 

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 
 import wavelex
-from wavelex.audio.files import resample
 from wavelex.audio.recordings import list_recordings
+from wavelex.audio.resampling import resample
 
 CHUNKS = (1, 37, 160, 320, 321, 1000, 1600, 4096, 16000)
 

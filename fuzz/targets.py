@@ -6,29 +6,22 @@ import io
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 
-from wavelex.audio.files import AudioReader, Resampler
+from wavelex.audio.reading import AudioReader
 from wavelex.audio.recordings import list_recordings
-from wavelex.cli.common import Job
-from wavelex.cli.decode import decode_file
+from wavelex.audio.resampling import Resampler
+from wavelex.cli.decode import DecodeWork
 from wavelex.cli.info import describe_file
+from wavelex.cli.jobs import Job
 from wavelex.codec.checkpoint import load_codec
-from wavelex.codec.codec import Codec
-from wavelex.codec.hub import DEFAULT_MODEL, load
+from wavelex.models import DEFAULT_MODEL
 from wavelex.tokens.entropy.priors.store import load_prior
 from wavelex.tokens.format.container import Reader
 from wavelex.tokens.format.header import read_header
 from wavelex.tokens.tokens import AudioTokens
-
-
-@cache
-def codec() -> Codec:
-    """The shipped one, loaded once."""
-    return load(DEFAULT_MODEL)
 
 
 @contextmanager
@@ -55,7 +48,7 @@ def describe_tokens(data: bytes) -> None:
 
 def decode_tokens(data: bytes) -> None:
     with stored(data, "input.wlx") as path:
-        decode_file(codec(), Job(path, path.with_suffix(".wav")), None, None, salvage=False)
+        DecodeWork(DEFAULT_MODEL, None, None, False, False, None)(Job(path, path.with_suffix(".wav")), lambda _: None)
 
 
 def read_token_header(data: bytes) -> None:
@@ -64,7 +57,7 @@ def read_token_header(data: bytes) -> None:
 
 def read_prior(data: bytes) -> None:
     with stored(data, "input.neural.prior.safetensors") as path:
-        _, _, prior = load_prior(path)
+        prior = load_prior(path).prior
     session = prior.session(2, len(prior.sizes))
     for book, size in enumerate(prior.sizes):
         found = session.frequencies(book, np.arange(2))
@@ -106,8 +99,5 @@ def targets_for(name: str) -> list[str]:
     """Those that a file of such a name is for."""
     if name.endswith(".wlx"):
         return ["header", "load", "salvage", "info", "decode"]
-    if name.endswith(".prior.safetensors"):
-        return ["prior"]
-    if name.endswith(".safetensors"):
-        return ["checkpoint"]
-    return ["manifest"] if name.endswith(".tsv") else ["recording"]
+    endings = {".prior.safetensors": "prior", ".safetensors": "checkpoint", ".tsv": "manifest"}
+    return [next((target for ending, target in endings.items() if name.endswith(ending)), "recording")]

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from targets import TARGETS, codec
+from targets import TARGETS
 
 from wavelex.errors import WavelexError
 
 CPU_SECONDS = 2.0
 MEMORY = 500 << 20
+LONGEST_WAIT = 60
+"""Seconds that pass on a clock, however busy the machine."""
 LONGEST_LINE = 600
 """Characters of an error that is still one clear line."""
 
@@ -66,8 +68,8 @@ class _Child:
     def run(self, case: Case) -> Outcome:
         try:
             self._pipe.send(case)
-            if not self._pipe.poll(30 * CPU_SECONDS):
-                return Outcome(case, False, 0.0, 0, f"no answer after {30 * CPU_SECONDS:.0f} s")
+            if not self._pipe.poll(LONGEST_WAIT):
+                return Outcome(case, False, 0.0, 0, f"no answer after {LONGEST_WAIT} s")
             outcome: Outcome = self._pipe.recv()
             return outcome
         except (EOFError, ConnectionError):
@@ -121,6 +123,6 @@ def _status(field: str) -> int:
     raise OSError(f"/proc/self/status has no {field}")
 
 
-def prepare() -> None:
-    """Load what all targets share before the first child is made."""
-    codec()
+def prepare(valid: bytes) -> None:
+    """Load what all targets share, by decoding a valid token file, before the first child is made."""
+    TARGETS["decode"](valid)

@@ -11,8 +11,7 @@ from wavelex.codec.codec import Codec
 from wavelex.codec.model import CodecModel
 from wavelex.designs import build
 from wavelex.tokens.entropy.priors.inputs import whole_vectors
-from wavelex.tokens.entropy.priors.network import PriorNetwork
-from wavelex.tokens.entropy.priors.neural import NeuralPrior
+from wavelex.tokens.entropy.priors.network import PriorNetwork, whole_prior
 from wavelex.tokens.entropy.priors.store import Priors, StoredPrior, prior_hash
 
 torch.set_num_threads(1)
@@ -55,7 +54,7 @@ def with_prior(codec: Codec) -> Codec:
     network = PriorNetwork(codec.codebooks, vectors.shape[1], vectors.shape[2], 8)
     with torch.no_grad():
         network.out_bias.copy_(torch.randn_like(network.out_bias))
-    prior = NeuralPrior.of(network, vectors)
+    prior = whole_prior(network, vectors)
     stored = StoredPrior(prior_hash(prior.kind, codec.weights_hash, prior.tensors), codec.weights_hash, prior)
     return Codec(codec.model, codec.name, Priors((stored,)))
 

@@ -11,14 +11,16 @@ import torch
 from conftest import voice
 
 import wavelex
-from wavelex.audio.files import Audio, read_audio, resample
+from wavelex.audio.reading import read_audio
 from wavelex.audio.recordings import list_recordings
+from wavelex.audio.resampling import resample
+from wavelex.audio.samples import Audio
 from wavelex.bench.run.alignment import find_delay
 from wavelex.bench.run.quick import there_and_back
 from wavelex.bench.run.sample import speak
 from wavelex.codec.checkpoint import save_codec
 from wavelex.codec.codec import Codec
-from wavelex.codec.hub import shipped_models
+from wavelex.models import shipped_models
 
 CORPUS = Path(os.environ.get("WAVELEX_CORPUS", Path(__file__).parents[2] / "shared" / "corpus"))
 

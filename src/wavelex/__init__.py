@@ -6,7 +6,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from wavelex.audio.files import Audio, read_audio, write_audio
+    from wavelex.audio.reading import read_audio
+    from wavelex.audio.samples import Audio
+    from wavelex.audio.writing import write_audio
     from wavelex.codec.codec import Codec
     from wavelex.codec.hub import load
     from wavelex.codec.options import EncodeOptions
@@ -28,15 +30,15 @@ __all__ = [
     "write_audio",
 ]
 _PLACES = {
-    "Audio": "audio.files",
+    "Audio": "audio.samples",
     "AudioTokens": "tokens.tokens",
     "Codec": "codec.codec",
     "EncodeOptions": "codec.options",
     "Quality": "search.target",
     "WavelexError": "errors",
     "load": "codec.hub",
-    "read_audio": "audio.files",
-    "write_audio": "audio.files",
+    "read_audio": "audio.reading",
+    "write_audio": "audio.writing",
 }
 
 

@@ -12,19 +12,11 @@ from conftest import voice
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import wavelex.audio.files as audio_files
-from wavelex.audio.files import (
-    Audio,
-    AudioReader,
-    AudioWriter,
-    Resampler,
-    as_samples,
-    file_format,
-    find_audio,
-    read_audio,
-    resample,
-    write_audio,
-)
+from wavelex.audio import resampling, writing
+from wavelex.audio.reading import AudioReader, find_audio, read_audio
+from wavelex.audio.resampling import Resampler, resample
+from wavelex.audio.samples import Audio, as_samples
+from wavelex.audio.writing import AudioWriter, file_format, write_audio
 from wavelex.errors import WavelexError
 
 
@@ -75,10 +67,10 @@ def test_a_long_signal_is_resampled_in_pieces_without_a_seam(source: int, target
         return chunk(stream, piece, last=last)
 
     monkeypatch.setattr(soxr.ResampleStream, "resample_chunk", measured)
-    monkeypatch.setattr(audio_files, "RESAMPLED_AT_ONCE", 1 << 15)
+    monkeypatch.setattr(resampling, "RESAMPLED_AT_ONCE", 1 << 15)
     pieces = resample(x, source, target)
     assert largest * max(source, target) // source <= 1 << 15
-    monkeypatch.setattr(audio_files, "RESAMPLED_AT_ONCE", 1 << 30)
+    monkeypatch.setattr(resampling, "RESAMPLED_AT_ONCE", 1 << 30)
     whole = resample(x, source, target)
     assert pieces.shape == whole.shape
     np.testing.assert_allclose(pieces, whole, atol=1e-5)
@@ -94,7 +86,7 @@ def test_only_what_a_wav_cannot_hold_becomes_rf64() -> None:
 
 
 def test_what_turns_out_longer_than_a_wav_can_hold_is_never_written_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(audio_files, "LIMIT", 1000)
+    monkeypatch.setattr(writing, "LIMIT", 1000)
     samples = np.zeros((1, 400), np.float32)
     for name, expected, format_ in [("known.wav", 800, "RF64"), ("unknown.wav", None, "RF64"), ("short.wav", 400, "WAV")]:
         with AudioWriter(tmp_path / name, 16000, 1, expected) as writer:
@@ -170,12 +162,18 @@ def test_what_is_no_recording_is_not_printed() -> None:
         AudioReader([0.0] * 1000)
 
 
-def test_samples_in_other_units_are_refused() -> None:
+def test_samples_in_other_units_are_refused(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", np.array([0.0, 32767.0]), 16000, subtype="FLOAT")
+    with pytest.raises(WavelexError, match=r"a.wav: holds samples up to 32767, where full scale is 1; export it again"):
+        read_audio(tmp_path / "a.wav")
     with pytest.raises(WavelexError, match=r"samples up to 32767: give floats in \[-1, 1\] or int16"):
         as_samples(np.array([0.0, -32767.0]))
     assert as_samples(np.array([1.5, -2.0])).tolist() == [[1.5, -2.0]]
     assert as_samples(np.array([32767], np.int16)).max() < 1
     assert as_samples(np.zeros((1, 0))).shape == (1, 0)
+    assert as_samples([0.5, -0.5]).tolist() == [[0.5, -0.5]]
+    with pytest.raises(WavelexError, match="rows that differ in length"):
+        as_samples([[0.5], [0.5, 0.5]])
 
 
 def test_audio_is_equal_where_its_samples_and_rate_are() -> None:

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from conftest import voice
 
-from wavelex.audio.files import Audio, write_audio
 from wavelex.audio.recordings import Recording, list_recordings
+from wavelex.audio.samples import Audio
+from wavelex.audio.writing import write_audio
 from wavelex.errors import WavelexError
 
 

@@ -12,7 +12,8 @@ import pytest
 import transformers
 from conftest import voice
 
-from wavelex.audio.files import Audio, write_audio
+from wavelex.audio.samples import Audio
+from wavelex.audio.writing import write_audio
 from wavelex.bench.run.alignment import find_delay
 from wavelex.bench.systems import peers
 from wavelex.bench.systems.peers import amrwb, choose_peers, opus, peer

@@ -11,8 +11,9 @@ import soundfile
 from conftest import voice
 from fakes import BROKEN, DEADLY, LEVEL, NAN, RATES, Fake
 
-from wavelex.audio.files import Audio, write_audio
 from wavelex.audio.recordings import list_recordings
+from wavelex.audio.samples import Audio
+from wavelex.audio.writing import write_audio
 from wavelex.bench.run.cache import Cache
 from wavelex.bench.run.conditions import Condition
 from wavelex.bench.run.runner import Measurements, Row, measure

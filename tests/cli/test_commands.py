@@ -21,7 +21,9 @@ from conftest import make_codec, voice
 from safetensors.torch import save_file
 
 import wavelex
-from wavelex.audio.files import Audio, read_audio, write_audio
+from wavelex.audio.reading import read_audio
+from wavelex.audio.samples import Audio
+from wavelex.audio.writing import write_audio
 from wavelex.bench.run.sample import speak
 from wavelex.cli import app
 from wavelex.codec.checkpoint import read_tensors, save_codec
@@ -50,7 +52,7 @@ def run(model: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixtu
 
     def call(*arguments: object, model_given: bool = True) -> Result:
         words = [str(a) for a in arguments]
-        if model_given and words[0] in ("encode", "decode", "roundtrip", "demo"):
+        if model_given and words[0] in ("encode", "decode", "roundtrip"):
             words += ["--model", str(model)]
         monkeypatch.setattr(sys, "argv", ["wavelex", *words])
         try:
@@ -197,14 +199,6 @@ def test_damage_is_told_and_salvaged(run: Command, tmp_path: Path) -> None:
     assert not heard[4 * 16000 : 8 * 16000].any() and heard[: 4 * 16000].any() and heard[8 * 16000 + 500 :].any()
 
 
-def test_demo_speaks_measures_and_draws(run: Command, tmp_path: Path) -> None:
-    result = run("demo", "--out", tmp_path / "demo")
-    assert result.code == 0, result.err
-    names = {path.name for path in (tmp_path / "demo").iterdir()}
-    assert {"original.wav", "comparison.png"} | {f"codebooks-{n}.{e}" for n in (1, 2, 4, 8) for e in ("wlx", "wav")} == names
-    assert "PESQ-WB" in result.out
-
-
 def test_version(run: Command) -> None:
     assert run("--version").out.strip() == f"wavelex {wavelex.__version__}"
 
@@ -306,7 +300,7 @@ def test_unreadable_and_unwritable_places(run: Command, open_folder: Path, model
     assert list((open_folder / "closed").iterdir()) == []
 
 
-@pytest.mark.parametrize("command", ["encode", "roundtrip", "demo"])
+@pytest.mark.parametrize("command", ["encode", "roundtrip"])
 @pytest.mark.parametrize(("samples", "words"), [(0, "holds no samples"), (1, "holds 1 sample,")])
 def test_recordings_without_sound_are_told(run: Command, tmp_path: Path, command: str, samples: int, words: str) -> None:
     soundfile.write(tmp_path / "a.wav", np.full(samples, 0.1), 16000)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from conftest import voice
 
-from wavelex.audio.files import AudioWriter
+from wavelex.audio.writing import AudioWriter
 
 
 def peak(*words: str) -> float:

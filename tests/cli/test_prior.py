@@ -8,7 +8,7 @@ import pytest
 from command import CommandLine
 from conftest import make_codec, voice
 
-from wavelex.audio.files import Audio
+from wavelex.audio.samples import Audio
 from wavelex.codec.checkpoint import load_codec, save_codec
 from wavelex.codec.codec import Codec
 from wavelex.tokens.entropy.priors.store import load_prior

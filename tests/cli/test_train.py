@@ -12,7 +12,8 @@ import pytest
 from command import CommandLine
 from conftest import TINY, voice
 
-from wavelex.audio.files import Audio, write_audio
+from wavelex.audio.samples import Audio
+from wavelex.audio.writing import write_audio
 from wavelex.codec.checkpoint import load_codec, read_tensors
 from wavelex.training.evaluate import Score
 

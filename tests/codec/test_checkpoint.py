@@ -12,8 +12,9 @@ from conftest import TINY, make_codec, voice
 from safetensors.torch import save_file
 
 from wavelex.codec.checkpoint import load_codec, read_tensors, save_codec
-from wavelex.codec.hub import load, shipped_models
+from wavelex.codec.hub import load
 from wavelex.errors import WavelexError
+from wavelex.models import shipped_models
 
 
 def test_a_codec_is_rebuilt_from_its_file(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from conftest import make_codec, voice
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wavelex.audio.files import Audio
+from wavelex.audio.samples import Audio
 from wavelex.codec.codec import Codec
 from wavelex.errors import WavelexError
 from wavelex.search.effort import DEFAULT_EFFORT, choose_effort

@@ -9,7 +9,8 @@ import pytest
 import torch
 from conftest import make_codec, voice, with_prior
 
-from wavelex.audio.files import Audio, write_audio
+from wavelex.audio.samples import Audio
+from wavelex.audio.writing import write_audio
 from wavelex.errors import WavelexError
 from wavelex.tokens.tokens import AudioTokens
 

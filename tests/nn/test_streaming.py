@@ -32,6 +32,7 @@ LAYERS: dict[str, tuple[Streaming, tuple[int, ...]]] = {
     "chain": (Chain(Pointwise(3, 6), ConvNeXtBlock(6, 12, lookahead=1), Conv1d(6, 4, 4, stride=2), Pointwise(4, 2, norm=True)), (3,)),
     "encoder": (SpectralEncoder(4, 8, 12, [(1, 1), (2, 0)], hop_length=16, n_fft=32, stft_lookahead=4), (1,)),
     "decoder": (FourierDecoder(4, 8, 12, [(1, 1), (2, 0)], hop_length=16, n_fft=32, trim=12), (4,)),
+    "noisy decoder": (FourierDecoder(4, 8, 12, [(1, 1), (2, 0)], hop_length=16, n_fft=32, trim=12, noise_bands=5), (4,)),
 }
 
 
@@ -84,8 +85,8 @@ def test_no_output_depends_on_input_beyond_its_lookahead(name: str) -> None:
     hop = {"strided conv": 4, "strided conv with look-ahead": 4, "stft": 8, "stft with look-ahead": 8, "chain": 2, "encoder": 16}.get(
         name, 1
     )
-    rate = {"transposed conv": 4, "trimmed transposed conv": 4, "decoder": 16}.get(name, 1)
-    ahead = {"chain": 1, "trimmed transposed conv": 1, "decoder": 2}.get(name, layer.lookahead)
+    rate = {"transposed conv": 4, "trimmed transposed conv": 4, "decoder": 16, "noisy decoder": 16}.get(name, 1)
+    ahead = {"chain": 1, "trimmed transposed conv": 1, "decoder": 2, "noisy decoder": 2}.get(name, layer.lookahead)
     x = make_input(name, 80)
     changed = x.clone()
     changed[..., 64:] = 9.0

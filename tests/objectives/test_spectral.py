@@ -6,6 +6,7 @@ import torch
 from conftest import voice
 
 from wavelex.objectives.adversarial import discriminator_loss, feature_matching_loss, generator_loss
+from wavelex.objectives.level import LevelDistance
 from wavelex.objectives.loudness import LoudnessDistance
 from wavelex.objectives.reconstruction import Reconstruction, ReconstructionWeights
 from wavelex.objectives.spectral import LowBandComplexDistance, MelDistance, Spectra, mel_filters
@@ -15,6 +16,7 @@ TERMS = {
     "mel": MelDistance(16000, {256: 32, 512: 64, 1024: 96}),
     "complex": LowBandComplexDistance(16000, [512, 1024]),
     "loudness": LoudnessDistance(16000),
+    "level": LevelDistance(16000),
 }
 
 
@@ -67,6 +69,14 @@ def test_added_sound_is_louder_than_missing_sound() -> None:
     x = voice(2)
     tone = 0.02 * np.sin(2 * np.pi * 1500 * np.arange(len(x)) / 16000)
     assert distance("loudness", x + tone, x) > 1.1 * distance("loudness", x, x + tone)
+
+
+def test_level_is_the_mean_ratio_of_energy_whatever_is_random() -> None:
+    rng = np.random.default_rng(0)
+    x, other = 0.1 * rng.standard_normal((2, 32000))
+    assert distance("level", 0.5 * x, x) == pytest.approx(2 * np.log(2), rel=1e-3)
+    # Another noise of the same power is near, though it has nothing in common with the first; the same at the level of its median is not.
+    assert distance("level", other, x) < 0.2 < 0.3 < distance("level", 0.83 * other, x)
 
 
 def test_loudness_does_not_depend_on_the_playback_level() -> None:

@@ -78,6 +78,23 @@ def test_critics_are_taught_without_a_gradient_to_the_codec_and_are_no_heads() -
     assert all(p.grad is not None for critic in objective.critics() for p in critic.parameters())
 
 
+@pytest.mark.parametrize(("hertz", "judged"), [(500, False), (6000, True)])
+def test_critics_judge_the_band_above_only(hertz: int, judged: bool) -> None:
+    batch = batch_of()
+    samples = (batch.samples + 0.1 * torch.sin(2 * torch.pi * hertz * torch.arange(8000) / 16000)).requires_grad_(True)
+    norms = {}
+    for above in (0.0, 3000.0):
+        torch.manual_seed(0)
+        objective = make_objectives(["features"], 16000, {"features": {"width": 8, "above": above}})["features"]
+        loss = objective(made_of(batch)._replace(samples=samples), batch, {}, GENERATOR)["features"]
+        spectrum = torch.fft.rfft(torch.autograd.grad(loss, samples)[0][0, 0]).abs()
+        norms[above] = float(loss.detach())
+        if above:
+            # 8000 samples: bin 1250 is 2.5 kHz, which the shortest window's first bin above does not reach.
+            assert float(spectrum[:1250].square().sum()) < 1e-3 * float(spectrum.square().sum())
+    assert (norms[3000.0] > 0.1 * norms[0.0]) is judged
+
+
 @pytest.mark.parametrize(
     ("terms", "options", "message"),
     [

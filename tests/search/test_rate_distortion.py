@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import wavelex
-from wavelex.audio.files import resample
+from wavelex.audio.resampling import resample
 from wavelex.bench.run.sample import speak
 from wavelex.search.rate_distortion import NARROW, PriceTables, RateDistortionSearch
 from wavelex.tokens.entropy.blocks import LANE_FRAMES
 from wavelex.tokens.entropy.priors.inputs import all_contexts, partial_sums, whole_vectors
-from wavelex.tokens.entropy.priors.network import PriorNetwork
+from wavelex.tokens.entropy.priors.network import PriorNetwork, whole_prior
 from wavelex.tokens.entropy.priors.neural import NeuralPrior
 from wavelex.tokens.entropy.range_coder import TOTAL
 
@@ -31,7 +31,7 @@ def make_prior() -> NeuralPrior:
     with torch.no_grad():
         # Codes must differ in what they cost for the choice to matter.
         network.out_bias.copy_(torch.randn_like(network.out_bias))
-    return NeuralPrior.of(network, VECTORS)
+    return whole_prior(network, VECTORS)
 
 
 PRIOR = make_prior()

@@ -18,7 +18,7 @@ NUMBERS: dict[str, Any] = {
     "batch": 3,
     "segment_seconds": 0.5,
     "warmup": 2,
-    "kmeans_batches": 16,
+    "kmeans_batches": 6,
     "precision": "float32",
 }
 

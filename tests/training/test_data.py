@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from conftest import voice
 
-from wavelex.audio.files import Audio, write_audio
 from wavelex.audio.recordings import list_recordings
+from wavelex.audio.samples import Audio
+from wavelex.audio.writing import write_audio
 from wavelex.errors import WavelexError
 from wavelex.training.data import PackedAudio, draw_batch
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from wavelex.tokens.entropy.priors.inputs import whole_vectors
-from wavelex.tokens.entropy.priors.neural import NeuralPrior
+from wavelex.tokens.entropy.priors.network import network_of, whole_prior
 from wavelex.training.prior import LANE_FRAMES, PriorSettings, PriorTrainer
 
 
@@ -20,6 +20,6 @@ def test_codes_that_follow_from_the_past_are_learned() -> None:
     )
     bits = [trainer.step() for _ in range(250)]
     assert bits[0] == pytest.approx(4.0, abs=0.5) and np.mean(bits[-10:]) < 0.6
-    prior = NeuralPrior.of(trainer.network, vectors)
-    again = PriorTrainer(codes.astype(np.int16), vectors, PriorSettings(batch=16, prefix_odds=(0.2, 0.8)), prior.network())
+    prior = whole_prior(trainer.network, vectors)
+    again = PriorTrainer(codes.astype(np.int16), vectors, PriorSettings(batch=16, prefix_odds=(0.2, 0.8)), network_of(prior))
     assert again.step() < 0.7

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -15,18 +16,22 @@ import torch
 from conftest import voice
 from rich.console import Console
 from small_run import small_settings
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from wavelex.audio.files import Audio, write_audio
+from wavelex.audio.samples import Audio
+from wavelex.audio.writing import write_audio
 from wavelex.codec.checkpoint import load_codec
 from wavelex.objectives.base import Batch
 from wavelex.training.data import PackedAudio
 from wavelex.training.evaluate import evaluate, held_out_clips
+from wavelex.training.report import Report
 from wavelex.training.run import BEST, LATEST, LOG, STATE, Run
+from wavelex.training.schedule import rate_factor
 from wavelex.training.settings import Settings
 from wavelex.training.state import load_state
 from wavelex.training.trainer import Trainer
 
-SETTINGS = small_settings(2, 4, 0, batch=2, kmeans_batches=24, evaluate_every=3, save_every=2, log_every=1)
+SETTINGS = small_settings(2, 4, 0, batch=2, evaluate_every=3, save_every=2, log_every=1)
 
 
 @pytest.fixture
@@ -47,9 +52,36 @@ def test_a_run_leaves_state_weights_and_log(audio: PackedAudio, tmp_path: Path) 
     assert set(rows[0]["pesq"]) == {"0", "1", "2", "4", "8"}
     assert rows[1]["hours"] == pytest.approx(6 * 2 * 0.5 / 3600)
     for name in (BEST, LATEST):
-        assert load_codec(tmp_path / "run" / name).notes["step"] in (3, 6)
+        exported = load_codec(tmp_path / "run" / name)
+        assert exported.notes["step"] in (3, 6) and exported.name == "mine"
     assert list((tmp_path / "run" / "tensorboard").iterdir())
     assert "x real time" in said.getvalue() and "codebooks in use" in said.getvalue()
+
+
+def test_tensorboard_has_the_parts_of_the_loss_the_rate_and_the_sound(audio: PackedAudio, tmp_path: Path) -> None:
+    settings = small_settings(1, 0, 1, evaluate_every=1, log_every=1, kmeans_batches=4)
+    Run(make_trainer(audio, settings), [voice(2)], tmp_path / "run", Console(file=io.StringIO()), "mine").train()
+    events = EventAccumulator(str(tmp_path / "run" / "tensorboard")).Reload()
+    terms = ("mel", "complex", "loudness", "commitment", "adversarial", "features", "critics of adversarial", "total", "gradient")
+    assert {f"loss/{term}" for term in terms} | {"learning rate", "real-time factor"} <= set(events.Tags()["scalars"])
+    rates = [each.value for each in events.Scalars("learning rate")]
+    assert rates == [pytest.approx(settings.learning_rate * rate_factor(settings, step)) for step in range(2)]
+    sounds = {f"clip 0/{name}" for name in ("original", "no codebooks", "1 codebooks", "2 codebooks", "4 codebooks", "8 codebooks")}
+    assert set(events.Tags()["audio"]) == sounds
+    assert [each.step for each in events.Audio("clip 0/no codebooks")] == [1, 2]
+
+
+def test_the_line_tells_all_with_every_step_and_a_log_from_the_first(audio: PackedAudio, tmp_path: Path) -> None:
+    trainer = make_trainer(audio, small_settings(4, 0, 0, batch=2, log_every=50))
+    said = io.StringIO()
+    with Report(trainer, Console(file=said, width=300), tmp_path) as report:
+        for step in range(1, 4):
+            report.step(trainer.step(), 0.5)
+            (line,) = report._bar.tasks
+            assert line.completed == step
+            assert re.fullmatch(r"loss \d+\.\d+, rate 0\.\d+, 2\.0x real time, \d\.\d+ h seen, 0:00:0\d left", line.description)
+            assert f"0:00:0{round(0.5 * (4 - step))} left" in line.description
+    assert said.getvalue().count("step 1: ") == 1 and "step 2: " not in said.getvalue()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

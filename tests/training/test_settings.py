@@ -38,6 +38,7 @@ def test_the_recipe_of_speech_16k() -> None:
         ("autoencoder", 3000, "no", False),
         ("codes", 18_000, "yes", False),
         ("adversarial", 0, "yes", True),
+        ("decoder", 0, "yes", True),
     ]
     assert settings.stages[1].objectives == {"mel": 1.0, "complex": 8.0, "loudness": 1.5, "commitment": 1.0}
     assert settings.first_with_codes == 3000

@@ -14,7 +14,8 @@ from conftest import TINY, voice
 from small_run import NUMBERS, make_trainer, small_settings
 from torch import Tensor, nn
 
-from wavelex.audio.files import Audio, write_audio
+from wavelex.audio.samples import Audio
+from wavelex.audio.writing import write_audio
 from wavelex.codec.model import CodecModel
 from wavelex.designs import build
 from wavelex.errors import WavelexError

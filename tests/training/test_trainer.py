@@ -10,7 +10,8 @@ import torch
 from conftest import voice
 from small_run import make_trainer, small_settings
 
-from wavelex.audio.files import Audio, write_audio
+from wavelex.audio.samples import Audio
+from wavelex.audio.writing import write_audio
 from wavelex.codec.checkpoint import load_codec, save_codec
 from wavelex.codec.model import CodecModel
 from wavelex.designs import recipe

@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from wavelex.audio.files import find_audio
+from wavelex.audio.reading import find_audio
 from wavelex.errors import WavelexError
 from wavelex.files import shown
 

@@ -14,9 +14,9 @@ from rich.table import Table
 from wavelex.audio.recordings import list_recordings
 from wavelex.bench.run.gate import Verdict
 from wavelex.bench.run.results import Results
-from wavelex.codec.hub import DEFAULT_MODEL
 from wavelex.codec.options import parse_target
 from wavelex.errors import WavelexError
+from wavelex.models import DEFAULT_MODEL
 from wavelex.search.effort import DEFAULT_EFFORT
 
 HEADLINE = ("pesq_wb", "stoi", "mel", "dnsmos_ovrl", "speaker", "wer")

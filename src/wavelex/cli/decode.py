@@ -12,15 +12,17 @@ from typing import Annotated, Any, BinaryIO
 import numpy as np
 import typer
 
-from wavelex.audio.files import AudioWriter
+from wavelex.audio.samples import HIGHEST_RATE, LOWEST_RATE
+from wavelex.audio.writing import AudioWriter
 from wavelex.cli.common import Codebooks, Force, Json, MaxFrames, Out, Processes, SkipExisting
 from wavelex.cli.jobs import Advance, Job, as_folder, plan, run_jobs
 from wavelex.cli.standard_streams import output, standard_input
 from wavelex.codec.codec import Codec
-from wavelex.codec.hub import DEFAULT_MODEL, load
+from wavelex.codec.hub import load
 from wavelex.codec.long_signals import DecodedSignal
 from wavelex.errors import WavelexError
 from wavelex.files import open_to_read, shown
+from wavelex.models import DEFAULT_MODEL
 from wavelex.tokens.format.container import Reader
 from wavelex.tokens.tokens import LOST, AudioTokens, check_codes
 
@@ -40,8 +42,8 @@ def decode(
     as_json: Json = False,
 ) -> None:
     """Decode .wlx files to recordings of exactly the encoded length (NAME.decoded.wav unless --out says where)."""
-    if sample_rate is not None and not 1000 <= sample_rate <= 768_000:
-        raise WavelexError(f"--sample-rate {sample_rate}: give hertz, from 1000 to 768000")
+    if sample_rate is not None and not LOWEST_RATE <= sample_rate <= HIGHEST_RATE:
+        raise WavelexError(f"--sample-rate {sample_rate}: give hertz, from {LOWEST_RATE} to {HIGHEST_RATE}")
     ending = ".wav" if out else ".decoded.wav"
     jobs = plan(inputs, as_folder(out), ending, find_tokens, overwrite=force, skip_existing=skip_existing)
     _codec(model)

@@ -11,15 +11,17 @@ from typing import Annotated, Any, BinaryIO
 import numpy as np
 import typer
 
-from wavelex.audio.files import Audio, raw_pcm
+from wavelex.audio.reading import raw_pcm
+from wavelex.audio.samples import Audio
 from wavelex.cli.common import BitrateText, Codebooks, Effort, Force, Json, Model, Out, Processes, SkipExisting, TargetText
 from wavelex.cli.jobs import Advance, Job, as_folder, need_samples, plan, run_jobs
 from wavelex.cli.standard_streams import output, standard_input
 from wavelex.codec.codec import Codec
-from wavelex.codec.hub import DEFAULT_MODEL, load
+from wavelex.codec.hub import load
 from wavelex.codec.long_signals import EncodedSignal, SourceReader
 from wavelex.codec.options import EncodeOptions
 from wavelex.files import shown
+from wavelex.models import DEFAULT_MODEL
 from wavelex.search.effort import DEFAULT_EFFORT
 from wavelex.tokens.format.container import Writer
 from wavelex.tokens.tokens import AudioTokens

@@ -10,9 +10,9 @@ import typer
 
 from wavelex.cli.common import Json, MaxFrames
 from wavelex.cli.jobs import is_file
-from wavelex.codec.hub import DEFAULT_MODEL, load
 from wavelex.errors import WavelexError
 from wavelex.files import open_to_read, shown
+from wavelex.models import DEFAULT_MODEL
 from wavelex.tokens.format.container import Reader
 from wavelex.tokens.format.header import MAGIC
 
@@ -74,6 +74,9 @@ def describe_model(name: str) -> dict[str, Any]:
     """A model's identity, size, rates and latency."""
     if Path(name).suffix in {".wav", ".flac", ".mp3", ".ogg", ".opus"} and Path(name).exists():
         raise WavelexError(f"{name}: is a recording; info describes .wlx files and models")
+    # Imported late: a token file is described without torch.
+    from wavelex.codec.hub import load
+
     codec = load(name)
     model = codec.model
     return {
@@ -98,9 +101,21 @@ def _print(values: dict[str, Any], as_json: bool) -> None:
         print(json.dumps(values))
         return
     for key, value in values.items():
-        shown = value or "none" if key == "damage" else value
-        if isinstance(shown, list):
-            shown = "; ".join(map(str, shown)) if key == "damage" else ", ".join(f"{v:g}" for v in shown)
-        elif isinstance(shown, float):
-            shown = f"{shown:.2f}"
-        print(f"{key.replace('_', ' '):24} {shown}")
+        print(f"{key.replace('_', ' '):24} {_shown(value)}")
+
+
+def _shown(value: Any) -> str:
+    """A value of a description for people."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.2f}"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_shown(each)}" for name, each in value.items()) or "none"
+    if isinstance(value, list):
+        return ("; " if any(isinstance(each, str) for each in value) else ", ").join(_told_number(each) for each in value) or "none"
+    return str(value)
+
+
+def _told_number(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, (int, float)) else str(value)

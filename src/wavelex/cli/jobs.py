@@ -17,7 +17,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from wavelex.audio.files import find_audio
+from wavelex.audio.reading import find_audio
 from wavelex.errors import WavelexError
 from wavelex.files import shown
 

@@ -15,11 +15,13 @@ from wavelex.audio.recordings import list_recordings
 from wavelex.codec.checkpoint import load_codec
 from wavelex.codec.codec import Codec
 from wavelex.errors import WavelexError
+from wavelex.models import PRIOR_ENDING
 from wavelex.search.effort import DEFAULT_EFFORT
 from wavelex.tokens.entropy.priors.context import ContextPrior
 from wavelex.tokens.entropy.priors.inputs import whole_vectors
+from wavelex.tokens.entropy.priors.network import network_of, whole_prior
 from wavelex.tokens.entropy.priors.neural import NeuralPrior
-from wavelex.tokens.entropy.priors.store import ENDING, load_prior, save_prior
+from wavelex.tokens.entropy.priors.store import load_prior, save_prior
 from wavelex.training.codes import bits_a_code, collect_codes
 from wavelex.training.data import PackedAudio
 from wavelex.training.precision import PRECISIONS
@@ -74,9 +76,9 @@ def prior(
         counted = ContextPrior.counted(codes.fitted.transpose(1, 0, 2).astype(np.int64), classes)
         _save(console, weights, codec, counted)
         settings = PriorSettings(steps, batch, hidden, learning_rate, precision=precision)
-        trainer = PriorTrainer(codes.fitted, whole_vectors(vectors), settings, begun.network() if begun else None)
+        trainer = PriorTrainer(codes.fitted, whole_vectors(vectors), settings, network_of(begun) if begun else None)
         _fit(trainer, console, bar)
-    trained = NeuralPrior.of(trainer.network, whole_vectors(vectors))
+    trained = whole_prior(trainer.network, whole_vectors(vectors))
     neural, context = (bits_a_code(each, codes.held_out) for each in (trained, counted))
     measured = f"{neural:.3f} bits a code on held-out stretches, {context:.3f} with the context prior"
     if neural < context:
@@ -120,6 +122,6 @@ def _vectors(codec: Codec, weights: Path) -> np.ndarray:
 
 
 def _save(console: Console, weights: Path, codec: Codec, fitted: ContextPrior | NeuralPrior) -> None:
-    path = weights.with_name(f"{weights.stem}.{fitted.kind}{ENDING}")
+    path = weights.with_name(f"{weights.stem}.{fitted.kind}{PRIOR_ENDING}")
     name = save_prior(path, fitted, codec.weights_hash)
     console.print(f"{path}: {fitted.kind} prior {name}, {path.stat().st_size / 1e6:.1f} MB", soft_wrap=True)

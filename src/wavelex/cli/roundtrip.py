@@ -7,14 +7,15 @@ from typing import Annotated, Any
 
 import typer
 
-from wavelex.audio.files import find_audio
+from wavelex.audio.reading import find_audio
 from wavelex.cli.common import BitrateText, Codebooks, Effort, Force, Json, Model, Out, SkipExisting, TargetText
 from wavelex.cli.jobs import Advance, Job, as_folder, need_samples, plan, run_jobs
 from wavelex.codec.codec import Codec
-from wavelex.codec.hub import DEFAULT_MODEL, load
+from wavelex.codec.hub import load
 from wavelex.codec.options import EncodeOptions
 from wavelex.errors import WavelexError
 from wavelex.files import shown
+from wavelex.models import DEFAULT_MODEL
 from wavelex.search.effort import DEFAULT_EFFORT
 
 ENDING = ".decoded.wav"
@@ -47,7 +48,7 @@ def _recordings(folder: Path) -> list[Path]:
 
 
 def _roundtrip(codec: Codec, job: Job, advance: Advance, codebooks: int, options: EncodeOptions) -> dict[str, Any]:
-    from wavelex.audio.files import read_audio
+    from wavelex.audio.reading import read_audio
     from wavelex.bench.run.quick import there_and_back
 
     audio = read_audio(job.source)

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 
-from wavelex.audio.files import Audio, Resampler
+from wavelex.audio.resampling import Resampler
+from wavelex.audio.samples import Audio
 from wavelex.codec.concealment import Concealer
 from wavelex.codec.long_signals import Source, SourceReader, fit
 from wavelex.codec.model import CodecModel

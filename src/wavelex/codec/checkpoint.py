@@ -65,7 +65,9 @@ def load_codec(path: Path, priors: Priors | None = None) -> Codec:
 def _described(path: Path, header: Mapping[str, str]) -> tuple[str, str, dict[str, Any], dict[str, Any]]:
     """Name, design, arguments and notes of a checkpoint's header."""
     if header.get("format") != FORMAT:
-        raise WavelexError(f"{path}: not a codec checkpoint of this version ({header.get('format', 'no format given')}); expected {FORMAT}")
+        raise WavelexError(
+            f"{path}: not a codec checkpoint of this version ({header.get('format', 'no format given')[:40]}); expected {FORMAT}"
+        )
     try:
         arguments, notes = json.loads(header["arguments"]), json.loads(header["notes"])
         name, design = header["name"], header["design"]

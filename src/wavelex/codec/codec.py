@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wavelex.audio.files import BLOCK_SECONDS, Audio
+from wavelex.audio.samples import BLOCK_SECONDS, Audio
 from wavelex.codec.batches import decode_together, encode_together
 from wavelex.codec.identity import Identity, fingerprint
 from wavelex.codec.long_signals import DecodedSignal, EncodedSignal, Source, SourceReader

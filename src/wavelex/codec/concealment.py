@@ -10,6 +10,7 @@ from wavelex.quantizers.base import Quantizer
 from wavelex.tokens.entropy.blocks import LANE_FRAMES
 from wavelex.tokens.entropy.priors.base import Prior, PriorSession
 from wavelex.tokens.entropy.range_coder import TOTAL
+from wavelex.tokens.entropy.threads import one_thread
 from wavelex.tokens.tokens import LOST
 
 KEPT_SECONDS, FADING_SECONDS = 0.16, 0.08
@@ -45,7 +46,8 @@ class Concealer:
             if frame > begin:
                 self._received(codes[:, :, begin:frame])
             begin = frame + 1
-            imagined = self._conceal(codes[:, :, frame], lost[:, frame], latents[:, :, frame])
+            with one_thread():
+                imagined = self._conceal(codes[:, :, frame], lost[:, frame], latents[:, :, frame])
             self._run = np.where(lost[:, frame], self._run + 1, 0)
             # A recording that begins with losses has nothing to go on from.
             known = (self._history[:, 0] != LOST).any(axis=1)

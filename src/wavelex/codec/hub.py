@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import os
-from importlib import resources
 from pathlib import Path
 
 from wavelex.codec.checkpoint import load_codec
 from wavelex.codec.codec import Codec
 from wavelex.errors import WavelexError
-from wavelex.tokens.entropy.priors.store import ENDING, shipped_priors
-
-DEFAULT_MODEL = "speech-16k"
-
-
-def shipped_models() -> dict[str, Path]:
-    """Names and files of the models inside the package."""
-    folder = Path(str(resources.files("wavelex") / "models"))
-    return {path.stem: path for path in sorted(folder.glob("*.safetensors")) if not path.name.endswith(ENDING)}
+from wavelex.models import DEFAULT_MODEL, shipped_models
+from wavelex.tokens.entropy.priors.store import shipped_priors
 
 
 def load(model: str | os.PathLike[str] = DEFAULT_MODEL) -> Codec:

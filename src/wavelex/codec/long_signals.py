@@ -9,7 +9,8 @@ from typing import BinaryIO
 import numpy as np
 from torch import Tensor
 
-from wavelex.audio.files import BLOCK_SECONDS, Audio, AudioReader, as_samples
+from wavelex.audio.reading import AudioReader
+from wavelex.audio.samples import BLOCK_SECONDS, Audio, as_samples
 from wavelex.codec.streams import StreamDecoder, StreamEncoder
 from wavelex.errors import WavelexError
 

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wavelex.audio.files import MOST_CHANNELS, Resampler, as_samples
+from wavelex.audio.resampling import Resampler
+from wavelex.audio.samples import MOST_CHANNELS, as_samples
 from wavelex.codec.concealment import Concealer
 from wavelex.codec.model import CodecModel, stacked, unstacked
 from wavelex.decoders.base import Condition

@@ -34,4 +34,4 @@ def recipe(design: str) -> Recipe:
 
 def _check(design: str) -> None:
     if design not in DESIGNS:
-        raise WavelexError(f"unknown design {design!r}; this version knows {', '.join(sorted(DESIGNS))}")
+        raise WavelexError(f"unknown design {design[:40]!r}; this version knows {', '.join(sorted(DESIGNS))}")

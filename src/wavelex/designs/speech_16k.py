@@ -20,22 +20,35 @@ def speech_16k(
     encoder_hidden: int = 768,
     decoder_width: int = 384,
     decoder_hidden: int = 768,
+    noise_bands: int = 0,
 ) -> CodecModel:
     """Frame-rate encoder and Fourier decoder around a residual quantizer.
 
     `masked_groups` > 0 makes the first that many codebooks see disjoint channels (Language-Codec's MCRVQ has 3).
+    `noise_bands` > 0 lets the decoder put noise where it cannot predict the phase.
     Look-ahead: encoder 80 samples of window and one frame, decoder 240 samples of overlap and one frame; 60 ms in all.
     """
     encoder = SpectralEncoder(
         dim, encoder_width, encoder_hidden, blocks=[(1, 1), (2, 0), (4, 0), (1, 0)], hop_length=HOP_LENGTH, stft_lookahead=80
     )
     quantizer = MaskedChannelRVQ(dim, groups=masked_groups) if masked_groups else ResidualVQ(dim)
-    decoder = FourierDecoder(dim, decoder_width, decoder_hidden, blocks=[(1, 1), (2, 0), (4, 0), (1, 0)], hop_length=HOP_LENGTH, trim=240)
+    decoder = FourierDecoder(
+        dim,
+        decoder_width,
+        decoder_hidden,
+        blocks=[(1, 1), (2, 0), (4, 0), (1, 0)],
+        hop_length=HOP_LENGTH,
+        trim=240,
+        noise_bands=noise_bands,
+    )
     return CodecModel(encoder, quantizer, decoder, SAMPLE_RATE)
 
 
 def recipe() -> Recipe:
-    """Without codes first, which is several times faster, then with them; discriminators for whoever gives them steps."""
+    """Without codes first, which is several times faster, then with them; given steps, discriminators or the decoder alone.
+
+    The stage `decoder` leaves codes and token priors as they are. Its discriminators judge the band above 3 kHz.
+    """
     distances = {"mel": 1.0, "complex": 8.0, "loudness": 1.5}
     coded = {**distances, "commitment": 1.0}
     return Recipe(
@@ -43,5 +56,13 @@ def recipe() -> Recipe:
             Stage("autoencoder", 3000, distances, quantize="no"),
             Stage("codes", 18_000, coded, start="kmeans"),
             Stage("adversarial", 0, {**coded, "adversarial": 0.05, "features": 0.3}, adversarial=True, start="kmeans"),
-        )
+            Stage(
+                "decoder",
+                0,
+                {"mel": 1.0, "complex": 12.0, "loudness": 2.5, "level": 1.5, "adversarial": 0.02, "features": 0.03},
+                train=frozenset({"decoder"}),
+                adversarial=True,
+            ),
+        ),
+        options={"adversarial": {"above": 3000.0}},
     )

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from wavelex.audio.files import resample
 from wavelex.audio.recordings import Recording
+from wavelex.audio.resampling import resample
 from wavelex.errors import WavelexError
 
 SAMPLE_RATE = 16_000

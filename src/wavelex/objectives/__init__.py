@@ -8,13 +8,14 @@ from typing import Any
 from wavelex.errors import WavelexError
 from wavelex.objectives.adversary import SpectrumAdversary
 from wavelex.objectives.base import Objective
-from wavelex.objectives.terms import Commitment, Common, SharedSpectra, complex_term, loudness_term, mel_term
+from wavelex.objectives.terms import Commitment, Common, SharedSpectra, complex_term, level_term, loudness_term, mel_term
 
 Maker = Callable[..., Objective]
 TERMS: Mapping[str, Maker] = {
     "mel": mel_term,
     "complex": complex_term,
     "loudness": loudness_term,
+    "level": level_term,
     "commitment": Commitment,
     "adversarial": SpectrumAdversary,
     "features": SpectrumAdversary,

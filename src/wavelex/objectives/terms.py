@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from wavelex.objectives.base import Batch, Made, Objective
+from wavelex.objectives.level import LevelDistance
 from wavelex.objectives.loudness import LoudnessDistance
 from wavelex.objectives.reconstruction import COMPLEX_WINDOWS, MEL_BANDS
 from wavelex.objectives.spectral import LowBandComplexDistance, MelDistance, Spectra
@@ -80,6 +81,12 @@ def loudness_term(common: Common) -> Objective:
     """`LoudnessDistance`."""
     distance = LoudnessDistance(common.sample_rate)
     return SpectralObjective("loudness", distance, [distance.n_fft], common)
+
+
+def level_term(common: Common) -> Objective:
+    """`LevelDistance`."""
+    distance = LevelDistance(common.sample_rate)
+    return SpectralObjective("level", distance, [distance.n_fft], common)
 
 
 class Commitment(Objective):

@@ -13,10 +13,9 @@ from wavelex.quantizers.base import Quantizer
 from wavelex.search.base import FrameSearch
 from wavelex.search.nearest import encode_with
 from wavelex.tokens.entropy.blocks import LANE_FRAMES
-from wavelex.tokens.entropy.priors.inputs import INPUT_SCALE, SIGNED, all_contexts, partial_sums
-from wavelex.tokens.entropy.priors.network import HIDDEN_SCALE, UNSIGNED, WEIGHT_SCALE
+from wavelex.tokens.entropy.priors.inputs import HIDDEN_SCALE, INPUT_SCALE, SIGNED, UNSIGNED, WEIGHT_SCALE, all_contexts, partial_sums
 from wavelex.tokens.entropy.priors.neural import NeuralPrior
-from wavelex.tokens.entropy.priors.product import product
+from wavelex.tokens.entropy.threads import one_thread
 
 PRICE = 0.04
 """What a bit is worth, as a share of the squared error that a frame is left with; chosen on held-out speech (docs/training-notes.md)."""
@@ -59,10 +58,11 @@ class RateDistortionSearch(FrameSearch):
         rows = latents.float().transpose(1, 2).reshape(-1, dim).cpu().numpy()
         plain = nearest.transpose(0, 2, 1).reshape(-1, self.codebooks)
         found = np.zeros_like(plain)
-        for begin in range(0, len(rows), FRAMES_AT_ONCE):
-            piece = slice(begin, begin + FRAMES_AT_ONCE)
-            seen = self._tables.seen(contexts[piece], self.codebooks)
-            found[piece] = self._best(rows[piece], seen, (plain[piece] >= 0).sum(axis=1), plain[piece])
+        with one_thread():
+            for begin in range(0, len(rows), FRAMES_AT_ONCE):
+                piece = slice(begin, begin + FRAMES_AT_ONCE)
+                seen = self._tables.seen(contexts[piece], self.codebooks)
+                found[piece] = self._best(rows[piece], seen, (plain[piece] >= 0).sum(axis=1), plain[piece])
         return torch.from_numpy(found.reshape(streams, frames, -1)).transpose(1, 2).to(latents.device)
 
     def _contexts(self, codes: np.ndarray) -> np.ndarray:
@@ -103,7 +103,7 @@ class RateDistortionSearch(FrameSearch):
             weight = self._tables.weights[book]
             logits = self._tables.logits(book, seen[alive, book], sums)
             nats = nats + _log_sum(logits)
-            prices = product(residual.reshape(n * beam, dim), self._tables.vectors[book].T).reshape(n, beam, -1)
+            prices = _product(residual.reshape(n * beam, dim), self._tables.vectors[book].T).reshape(n, beam, -1)
             prices *= -2 * weight
             prices += self._tables.squares[book] * weight
             prices -= logits
@@ -154,9 +154,17 @@ class PriceTables:
         partial = (np.clip(sums, -SIGNED, SIGNED).reshape(-1, dim) @ self._partial[book]).reshape(n, beam, -1)
         first = np.clip(seen[:, None] + partial, 0, top).reshape(n * beam, -1)
         second = np.clip(first @ self._second[book] + self._second_bias[book], 0, top)
-        found = product(second, self._out[book])
+        found = _product(second, self._out[book])
         found += self._out_bias[book]
         return found.reshape(n, beam, -1)
+
+
+def _product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """(n, k) times (k, m); torch's is faster than numpy's on small matrices."""
+    found = np.empty((len(a), b.shape[1]), b.dtype)
+    # With a place for the result, autocast leaves the precision alone.
+    torch.mm(torch.from_numpy(a.astype(b.dtype, copy=False)), torch.from_numpy(b), out=torch.from_numpy(found))
+    return found
 
 
 def _cheapest(prices: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:

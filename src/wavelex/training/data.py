@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from wavelex.audio.files import read_audio, resample
+from wavelex.audio.reading import read_audio
+from wavelex.audio.resampling import resample
 from wavelex.errors import WavelexError
 from wavelex.files import replacing
 from wavelex.objectives.base import Batch

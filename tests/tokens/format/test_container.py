@@ -11,15 +11,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from wlx_files import SAMPLES_A_FRAME, SIZES, certain_header, random_codes, reading, written
+from wlx_files import BLOCK_FRAMES, SAMPLES_A_FRAME, SIZES, certain_header, certain_priors, random_codes, reading, written
 
 from wavelex.errors import WavelexError
 from wavelex.tokens.entropy.packing import pack
 from wavelex.tokens.format.container import Damage, Writer
-from wavelex.tokens.format.header import Header, block_frames_at
+from wavelex.tokens.format.header import Header
 from wavelex.tokens.format.scanning import Payload, block_bytes
-
-BLOCK_FRAMES = block_frames_at(50.0)
 
 
 def written_by_version_1(codes: np.ndarray) -> bytes:
@@ -264,10 +262,10 @@ def test_improbable_codes_in_frames_of_varying_size_are_read_back() -> None:
     codes = np.full((1, 2, 400), 3)
     codes[:, 1, ::2] = -1
     buffer = io.BytesIO()
-    writer = Writer(buffer, replace(certain_header(), variable=True))
+    writer = Writer(buffer, replace(certain_header(), variable=True), priors=certain_priors())
     writer.write(codes)
     writer.close(400 * 320)
-    assert np.array_equal(reading(buffer.getvalue()).all_codes(), codes)
+    assert np.array_equal(reading(buffer.getvalue(), certain_priors()).all_codes(), codes)
 
 
 @pytest.mark.parametrize("length", [0, 64_001, 10**9])
@@ -309,7 +307,7 @@ def test_checking_decodes() -> None:
     good = replace(certain_header(), length=400 * 320, frames=400, version=2)
     payload = Payload(b"\xff" * 60, False)
     data = good.to_bytes() + block_bytes(0, payload) + block_bytes(1, payload)
-    reader = reading(data)
+    reader = reading(data, certain_priors())
     assert reader.decodable
     assert [damage.reason for damage in reader.check()] == ["not decodable (no encoder gives such bytes)"] * 2
     unknown = reading(replace(good, prior="ffffffff").to_bytes() + data[len(good.to_bytes()) :])

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from wlx_files import SIZES, certain_header, random_codes, reading, written
+from wlx_files import SIZES, certain_header, certain_priors, random_codes, reading, written
 
 from wavelex.errors import WavelexError
 from wavelex.tokens.format.container import Damage, Reader, Writer
@@ -59,13 +59,13 @@ def test_an_encoder_fills_up_blocks_that_would_be_smaller_than_a_reader_takes(st
     """Codes that a prior is certain of take no bytes at all, however many they are."""
     frames *= max(1, 16 // streams)
     buffer = io.BytesIO()
-    writer = Writer(buffer, replace(certain_header(), streams=streams, block_frames=block_frames))
+    writer = Writer(buffer, replace(certain_header(), streams=streams, block_frames=block_frames), priors=certain_priors())
     codes = np.zeros((streams, 2, frames), np.int64)
     writer.write(codes)
     writer.close(frames * 320)
     size = len(buffer.getvalue())
     assert frames * streams <= max(ALWAYS_FRAMES, FRAMES_A_BYTE * size)
-    assert np.array_equal(reading(buffer.getvalue()).all_codes(), codes)
+    assert np.array_equal(reading(buffer.getvalue(), certain_priors()).all_codes(), codes)
 
 
 def crafted(kind: str) -> tuple[Header, bytes]:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import io
-import tempfile
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import torch
 
-from wavelex.tokens.entropy.priors.network import PriorNetwork
-from wavelex.tokens.entropy.priors.neural import NeuralPrior
-from wavelex.tokens.entropy.priors.store import register_beside, save_prior
+from wavelex.tokens.entropy.priors.network import PriorNetwork, whole_prior
+from wavelex.tokens.entropy.priors.store import Priors, StoredPrior
 from wavelex.tokens.format.container import Reader, Writer
 from wavelex.tokens.format.header import Header
 
+BLOCK_FRAMES = Header("", "00" * 8, 16_000, 320, 16_000, 1, (2,)).block_frames
 SIZES = (1024, 1024, 500)
 SAMPLES_A_FRAME = 320 * 44100 // 16000
 
@@ -35,20 +33,23 @@ def written(codes: np.ndarray, pieces: int = 1, short_by: int = 0, version: int 
     return buffer.getvalue()
 
 
-def reading(data: bytes) -> Reader:
-    return Reader(io.BytesIO(data), "x.wlx")
+def reading(data: bytes, priors: Priors = Priors()) -> Reader:  # noqa: B008 - it cannot change
+    return Reader(io.BytesIO(data), "x.wlx", priors)
 
 
 @cache
-def certain_header() -> Header:
-    """Of files of two codebooks of four entries, with a prior that is certain of code 0."""
+def certain_priors() -> Priors:
+    """A prior for two codebooks of four entries that is certain of code 0."""
     network = PriorNetwork(2, 4, 3, 4)
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.zero_()
         network.out_bias[:, 0] = 40.0
-    weights = "0123456789abcdef"
-    with tempfile.TemporaryDirectory() as folder:
-        name = save_prior(Path(folder) / "a.neural.prior.safetensors", NeuralPrior.of(network, np.ones((2, 4, 3), np.int16)), weights)
-        register_beside(Path(folder) / "a.safetensors", weights)
-    return Header("certain", weights, 16000, 320, 16000, 1, (4, 4), coding="neural", prior=name)
+    prior = whole_prior(network, np.ones((2, 4, 3), np.int16))
+    return Priors((StoredPrior("0a0b0c0d", "0123456789abcdef", prior),))
+
+
+def certain_header() -> Header:
+    """Of files that are coded with `certain_priors`."""
+    stored = certain_priors().stored[0]
+    return Header("certain", stored.weights_hash, 16000, 320, 16000, 1, (4, 4), coding="neural", prior=stored.name)

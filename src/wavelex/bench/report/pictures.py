@@ -8,6 +8,9 @@ import numpy as np
 
 from wavelex.files import replacing
 
+LABEL = 14
+"""Points: readable when the picture is shown at half its size."""
+
 
 def compare(path: Path, original: np.ndarray, versions: dict[str, np.ndarray], sample_rate: int) -> None:
     """Waveform and spectrogram of the original (T,) above those of each decoded version (T,), as a PNG."""
@@ -17,7 +20,7 @@ def compare(path: Path, original: np.ndarray, versions: dict[str, np.ndarray], s
     import matplotlib.pyplot as plt
 
     rows = {"original": original, **versions}
-    figure, axes = plt.subplots(len(rows), 2, figsize=(14, 2.1 * len(rows)), sharex=True, squeeze=False, layout="constrained")
+    figure, axes = plt.subplots(len(rows), 2, figsize=(14, 2.4 * len(rows)), sharex=True, squeeze=False, layout="constrained")
     seconds = len(original) / sample_rate
     # Digital silence has no logarithm; a whisper of noise far below the colour scale does.
     floor = 1e-7 * np.random.default_rng(0).standard_normal(max(len(samples) for samples in rows.values()))
@@ -25,11 +28,18 @@ def compare(path: Path, original: np.ndarray, versions: dict[str, np.ndarray], s
     for (name, samples), (wave, spectrum) in zip(rows.items(), axes, strict=True):
         time = np.arange(len(samples)) / sample_rate
         wave.plot(time, samples, linewidth=0.4, color="#1f4e79")
-        wave.set(ylim=(-1.1 * peak, 1.1 * peak), ylabel=name)
+        wave.set(ylim=(-1.1 * peak, 1.1 * peak))
+        wave.set_ylabel(name, fontsize=LABEL)
         spectrum.specgram(samples + floor[: len(samples)], NFFT=512, noverlap=384, Fs=sample_rate, cmap="magma", vmin=-130, vmax=-35)
-        spectrum.set(ylabel="Hz", ylim=(0, sample_rate / 2))
+        spectrum.set(ylim=(0, sample_rate / 2))
+        spectrum.set_ylabel("frequency, Hz", fontsize=LABEL)
+    for axis in axes.flat:
+        axis.tick_params(labelsize=LABEL - 2)
     for axis in axes[-1]:
-        axis.set(xlabel="seconds", xlim=(0, max(seconds, 0.01)))
+        axis.set(xlim=(0, max(seconds, 0.01)))
+        axis.set_xlabel("time, s", fontsize=LABEL)
+    for axis, title in zip(axes[0], ("samples", "spectrogram"), strict=True):
+        axis.set_title(title, fontsize=LABEL + 1)
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=110, format="png")
     plt.close(figure)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from wavelex.audio.files import Audio, resample
+from wavelex.audio.resampling import resample
+from wavelex.audio.samples import Audio
 from wavelex.codec.codec import Codec
 from wavelex.errors import WavelexError
 from wavelex.metrics.base import SAMPLE_RATE
@@ -34,12 +35,20 @@ def there_and_back(codec: Codec, audio: Audio, codebooks: int, effort: int = DEF
     tokens = codec.encode(mono, codebooks=codebooks, effort=effort, target=target)
     decoded = codec.decode(tokens)
     elapsed = time.perf_counter() - begun
-    scores: dict[str, float] = {}
-    refusals = []
-    for name, measure in (("pesq", pesq), ("stoi", stoi)):
-        try:
-            scores[name] = measure(mono.mono(), decoded.mono())
-        except WavelexError as error:
-            refusals.append(str(error))
+    found = scores(mono, decoded)
     kbps = 8e-3 * len(tokens.to_bytes()) / max(tokens.seconds, 1e-9)
-    return Quick(decoded, kbps, mono.seconds / elapsed, scores.get("pesq"), scores.get("stoi"), "; ".join(refusals))
+    return Quick(decoded, kbps, mono.seconds / elapsed, *found)
+
+
+def scores(original: Audio, decoded: Audio) -> tuple[float | None, float | None, str]:
+    """PESQ and STOI of the mono mixes at 16 kHz, None where the metric refused, and why it did."""
+    mono, heard = (resample(audio.mono()[None], audio.sample_rate, SAMPLE_RATE)[0] for audio in (original, decoded))
+    found: list[float | None] = []
+    refusals = []
+    for measure in (pesq, stoi):
+        try:
+            found.append(measure(mono, heard))
+        except WavelexError as error:
+            found.append(None)
+            refusals.append(str(error))
+    return found[0], found[1], "; ".join(refusals)

@@ -1,4 +1,4 @@
-"""A sentence to try a codec on when there is no recording at hand."""
+"""Synthetic sentences for tests and the regression gate, which need speech and no recording."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import cache
 
 import numpy as np
 
-from wavelex.audio.files import Audio
+from wavelex.audio.samples import Audio
 from wavelex.errors import WavelexError
 
 SENTENCE = "The birch canoe slid on the smooth planks. Glue the sheet to the dark blue background."
@@ -18,7 +18,7 @@ def speak(sentence: str = SENTENCE) -> Audio:
     try:
         import espeakng_loader
     except ImportError as error:
-        raise WavelexError("the demo's sentence needs espeakng-loader; pip install 'wavelex[demo]' or give a recording") from error
+        raise WavelexError("synthetic speech needs espeakng-loader (GPL); pip install 'wavelex[dev]'") from error
     library, rate = _espeak(str(espeakng_loader.get_library_path()), str(espeakng_loader.get_data_path()))
     heard: list[np.ndarray] = []
 
@@ -34,7 +34,7 @@ def speak(sentence: str = SENTENCE) -> Audio:
     library.espeak_Synth(text, len(text) + 1, 0, from_start, 0, characters_utf8, None, None)
     library.espeak_Synchronize()
     if not heard:
-        raise WavelexError("espeak-ng gave no sound; give a recording instead")
+        raise WavelexError("espeak-ng gave no sound")
     return Audio((np.concatenate(heard).astype(np.float32) / 32768)[None], rate)
 
 
@@ -45,5 +45,5 @@ def _espeak(library_path: str, data_path: str) -> tuple[ctypes.CDLL, int]:
     synchronous = 2
     rate = int(library.espeak_Initialize(synchronous, 0, data_path.encode(), 0))
     if rate <= 0:
-        raise WavelexError("espeak-ng could not start; give a recording instead")
+        raise WavelexError("espeak-ng could not start")
     return library, rate

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from wavelex.audio.files import read_audio
+from wavelex.audio.reading import read_audio
 from wavelex.audio.recordings import Recording
 from wavelex.bench.run import alignment, conditions
 from wavelex.bench.run.alignment import find_delay, without_delay

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from wavelex.audio.files import resample
+from wavelex.audio.resampling import resample
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import numpy as np
 from wavelex.tokens.entropy.packing import pack, packed_size, unpack
 from wavelex.tokens.entropy.priors.base import Prior
 from wavelex.tokens.entropy.range_coder import TOTAL, RangeDecoder, RangeEncoder
+from wavelex.tokens.entropy.threads import one_thread
 
 LANE_FRAMES = 50
 """A longer block is cut into lanes of so many frames, decoded side by side; each begins without a past, which costs 0.3%."""
@@ -59,6 +60,15 @@ class ModelledCoder:
     variable: bool = False
 
     def encode(self, codes: np.ndarray) -> bytes:
+        with one_thread():
+            return self._encode(codes)
+
+    def decode_all(self, blocks: Sequence[tuple[bytes, int]], streams: int) -> list[np.ndarray | ValueError]:
+        """Side by side, which is faster than one after the other."""
+        with one_thread():
+            return self._decode_all(blocks, streams)
+
+    def _encode(self, codes: np.ndarray) -> bytes:
         lanes = _Lanes(codes.shape[0], codes.shape[2])
         laid = lanes.split(codes)
         counts = (laid >= 0).sum(axis=0)
@@ -79,8 +89,7 @@ class ModelledCoder:
                 coder.encode(laid[book, chosen, frame], table[chosen, frame])
         return coder.finish()
 
-    def decode_all(self, blocks: Sequence[tuple[bytes, int]], streams: int) -> list[np.ndarray | ValueError]:
-        """Side by side, which is faster than one after the other."""
+    def _decode_all(self, blocks: Sequence[tuple[bytes, int]], streams: int) -> list[np.ndarray | ValueError]:
         decodings = _side_by_side(blocks, streams)
         lanes = decodings[-1].end if decodings else 0
         frames = max((d.lanes.frames for d in decodings), default=0)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
+from wavelex.audio.samples import HIGHEST_RATE, LOWEST_RATE
 from wavelex.errors import WavelexError
 from wavelex.tokens.entropy.priors.store import CODINGS
 
@@ -17,8 +18,6 @@ VERSION = 3
 WRITTEN_VERSIONS = (2, 3)
 BLOCK_SECONDS = 4.0
 """Of frames that are coded together, where nothing else is asked for."""
-LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000
-"""Hz; of codecs and of recordings."""
 MOST_BLOCK_FRAMES = 1 << 16
 """Of all streams together."""
 MOST_BLOCK_CODES = 1 << 20

@@ -21,7 +21,7 @@ from wavelex.tokens.entropy.blocks import LANE_FRAMES, ModelledCoder, PackedCode
 from wavelex.tokens.entropy.priors.base import Prior
 from wavelex.tokens.entropy.priors.context import CLASSES, ContextPrior
 from wavelex.tokens.entropy.priors.inputs import all_contexts, clipped, partial_sums, whole_vectors
-from wavelex.tokens.entropy.priors.network import PriorNetwork
+from wavelex.tokens.entropy.priors.network import PriorNetwork, whole_prior
 from wavelex.tokens.entropy.priors.neural import LOGIT_STEPS, NeuralPrior
 from wavelex.tokens.entropy.priors.store import FORMAT, Priors, load_prior, prior_hash, priors_beside, save_prior
 from wavelex.tokens.entropy.range_coder import TOTAL
@@ -43,7 +43,7 @@ def network() -> PriorNetwork:
 
 
 def neural() -> NeuralPrior:
-    return NeuralPrior.of(network(), vectors())
+    return whole_prior(network(), vectors())
 
 
 def context() -> ContextPrior:
@@ -103,7 +103,7 @@ def test_a_network_whose_sums_float32_could_not_hold_is_refused() -> None:
         for parameter in large.parameters():
             parameter.fill_(2.0)
     with pytest.raises(ValueError, match="not exact"):
-        NeuralPrior.of(large, np.ones((1, 4, 600), np.int16))
+        whole_prior(large, np.ones((1, 4, 600), np.int16))
 
 
 def changed(tensors: dict[str, np.ndarray], kind: str, rng: np.random.Generator) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from wavelex.audio.files import find_audio, read_audio
+from wavelex.audio.reading import find_audio, read_audio
 from wavelex.bench.systems.system import Coded, at_rate
 from wavelex.errors import WavelexError
 from wavelex.metrics.base import SAMPLE_RATE

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from wavelex.audio.files import Audio, read_audio, write_audio
+from wavelex.audio.reading import read_audio
+from wavelex.audio.samples import Audio
+from wavelex.audio.writing import write_audio
 from wavelex.bench.systems.peers.ogg import payload_bits
 from wavelex.bench.systems.peers.program import call, debian_version, need
 from wavelex.bench.systems.system import Coded, at_rate

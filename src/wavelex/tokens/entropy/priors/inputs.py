@@ -8,6 +8,12 @@ INPUT_SCALE = 32
 """Steps a unit of the inputs, a unit being the standard deviation of the latents in a dimension."""
 SIGNED = 127
 """Largest magnitude of an input or a weight."""
+WEIGHT_SCALE = 64
+"""Steps a unit of the weights."""
+HIDDEN_SCALE = 64
+"""Steps a unit of the hidden values."""
+UNSIGNED = 255
+"""Largest hidden value, in steps."""
 PAST = 4
 """Frames seen one by one; of those before, their mean."""
 FLAGS = 2

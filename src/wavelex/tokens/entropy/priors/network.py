@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from wavelex.tokens.entropy.priors.inputs import INPUT_SCALE, SIGNED, context_width
-
-WEIGHT_SCALE = 64
-HIDDEN_SCALE = 64
-UNSIGNED = 255
+from wavelex.tokens.entropy.priors.inputs import HIDDEN_SCALE, INPUT_SCALE, SIGNED, UNSIGNED, WEIGHT_SCALE, context_width
+from wavelex.tokens.entropy.priors.neural import NeuralPrior
 
 
 class PriorNetwork(nn.Module):
@@ -49,3 +47,33 @@ def _weights(w: Tensor) -> Tensor:
 def _hidden(x: Tensor) -> Tensor:
     clipped = x.clamp(0, UNSIGNED / HIDDEN_SCALE)
     return clipped + ((clipped * HIDDEN_SCALE).round() / HIDDEN_SCALE - clipped).detach()
+
+
+_SCALES = {
+    **dict.fromkeys(("context", "partial", "second", "out"), WEIGHT_SCALE),
+    "first_bias": INPUT_SCALE * WEIGHT_SCALE,
+    "second_bias": HIDDEN_SCALE * WEIGHT_SCALE,
+    "out_bias": HIDDEN_SCALE * WEIGHT_SCALE,
+}
+_LARGEST_BIAS = 2**22
+
+
+def whole_prior(network: PriorNetwork, vectors: np.ndarray) -> NeuralPrior:
+    """The whole-numbered form of a trained network for whole code vectors (codebooks, size, dim).
+
+    Raises ValueError where sums could leave what float32 holds exactly.
+    """
+    whole: dict[str, np.ndarray] = {"vectors": vectors}
+    for name, value in network.named_parameters():
+        bias = name.endswith("bias")
+        limit = _LARGEST_BIAS if bias else SIGNED
+        rounded = np.clip(np.round(value.detach().numpy().astype(np.float64) * _SCALES[name]), -limit, limit)
+        whole[name] = rounded.astype(np.int32 if bias else np.int8)
+    return NeuralPrior(whole)
+
+
+def network_of(prior: NeuralPrior) -> PriorNetwork:
+    """The network that a prior was made of, to be trained on."""
+    made = PriorNetwork(len(prior.sizes), prior.sizes[0], prior.dim, prior.hidden)
+    made.load_state_dict({name: torch.from_numpy(prior.tensors[name].astype(np.float32) / scale) for name, scale in _SCALES.items()})
+    return made

@@ -10,12 +10,21 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
 import numpy as np
-import torch
 
 from wavelex.tokens.entropy.priors.checking import check_table, check_tensors
-from wavelex.tokens.entropy.priors.inputs import FLAGS, INPUT_SCALE, PAST, SIGNED, all_contexts, clipped, context_width, partial_sums
-from wavelex.tokens.entropy.priors.network import HIDDEN_SCALE, UNSIGNED, WEIGHT_SCALE, PriorNetwork
-from wavelex.tokens.entropy.priors.product import product
+from wavelex.tokens.entropy.priors.inputs import (
+    FLAGS,
+    HIDDEN_SCALE,
+    INPUT_SCALE,
+    PAST,
+    SIGNED,
+    UNSIGNED,
+    WEIGHT_SCALE,
+    all_contexts,
+    clipped,
+    context_width,
+    partial_sums,
+)
 from wavelex.tokens.entropy.range_coder import TOTAL
 
 EXACT = 1 << 24
@@ -56,32 +65,6 @@ class NeuralPrior:
         if self.largest_sum() >= EXACT:
             raise ValueError(f"sums of up to {self.largest_sum()} are not exact in float32; train with smaller or fewer weights")
 
-    @classmethod
-    def of(cls, network: PriorNetwork, vectors: np.ndarray) -> NeuralPrior:
-        """The whole-numbered form of a trained network. Raises ValueError where sums could leave what float32 holds exactly."""
-        values = {name: value.detach().numpy() for name, value in network.named_parameters()}
-        small = {name: _whole(values[name], WEIGHT_SCALE, SIGNED).astype(np.int8) for name in ("context", "partial", "second", "out")}
-        biases = {
-            "first_bias": _whole(values["first_bias"], INPUT_SCALE * WEIGHT_SCALE, 2**22),
-            "second_bias": _whole(values["second_bias"], HIDDEN_SCALE * WEIGHT_SCALE, 2**22),
-            "out_bias": _whole(values["out_bias"], HIDDEN_SCALE * WEIGHT_SCALE, 2**22),
-        }
-        return cls({"vectors": vectors, **small, **{name: value.astype(np.int32) for name, value in biases.items()}})
-
-    def network(self) -> PriorNetwork:
-        """The network again, to be trained on."""
-        books, _, hidden = self.tensors["second"].shape
-        made = PriorNetwork(books, self.sizes[0], self.dim, hidden)
-        scales = dict.fromkeys(("context", "partial", "second", "out"), WEIGHT_SCALE)
-        scales |= {
-            "first_bias": INPUT_SCALE * WEIGHT_SCALE,
-            "second_bias": HIDDEN_SCALE * WEIGHT_SCALE,
-            "out_bias": HIDDEN_SCALE * WEIGHT_SCALE,
-        }
-        values = {name: torch.from_numpy(self.tensors[name].astype(np.float32) / scale) for name, scale in scales.items()}
-        made.load_state_dict(values)
-        return made
-
     def largest_sum(self) -> int:
         """The largest magnitude that any sum over its inputs can have."""
         t = {name: np.abs(value.astype(np.int64)) for name, value in self.tensors.items()}
@@ -109,19 +92,19 @@ class NeuralPrior:
     def from_contexts(self, contexts: np.ndarray, books: int) -> np.ndarray:
         """What the past (n, context_width) adds to the first hidden layer of each codebook: (n, books, hidden)."""
         width = books * self.hidden
-        seen = product(contexts.astype(np.float32), self._float["context"][:, :width])
+        seen = _product(contexts, self._float["context"][:, :width])
         seen += self._float["first_bias"][:width]
         return seen.reshape(len(contexts), books, self.hidden)
 
     def frequencies(self, book: int, seen: np.ndarray, sums: np.ndarray) -> np.ndarray:
         """(n, size) for a codebook, from `from_contexts` (n, hidden) and the sums of the coarser vectors (n, dim)."""
-        first = product(clipped(sums).astype(np.float32), self._float["partial"][book])
+        first = _product(clipped(sums), self._float["partial"][book])
         first += seen
         first = np.clip(_step_down(first, INPUT_SCALE * WEIGHT_SCALE // HIDDEN_SCALE), 0, UNSIGNED, out=first)
-        second = product(first, self._float["second"][book])
+        second = _product(first, self._float["second"][book])
         second += self._float["second_bias"][book]
         second = np.clip(_step_down(second, WEIGHT_SCALE), 0, UNSIGNED, out=second)
-        logits = product(second, self._float["out"][book])
+        logits = _product(second, self._float["out"][book])
         logits += self._float["out_bias"][book]
         return shares(_step_down(logits, HIDDEN_SCALE * WEIGHT_SCALE // LOGIT_STEPS))
 
@@ -197,8 +180,9 @@ def shares(logits: np.ndarray) -> np.ndarray:
     return found
 
 
-def _whole(values: np.ndarray, scale: int, limit: int) -> np.ndarray:
-    found: np.ndarray = np.clip(np.round(values.astype(np.float64) * scale), -limit, limit)
+def _product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """(n, k) times (k, m) in the precision of b, which holds every whole number that may come up."""
+    found: np.ndarray = a.astype(b.dtype, copy=False) @ b
     return found
 
 

@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -15,14 +14,13 @@ from safetensors.numpy import save_file
 
 from wavelex.errors import WavelexError
 from wavelex.files import replacing
+from wavelex.models import PRIOR_ENDING, models_folder
 from wavelex.tokens.entropy.priors.base import Prior
 from wavelex.tokens.entropy.priors.context import ContextPrior
 from wavelex.tokens.entropy.priors.neural import NeuralPrior
 
 FORMAT = "wavelex-prior-1"
 KINDS: dict[str, type[ContextPrior] | type[NeuralPrior]] = {"context": ContextPrior, "neural": NeuralPrior}
-ENDING = ".prior.safetensors"
-"""`NAME.safetensors` has its priors in `NAME.neural.prior.safetensors` and `NAME.context.prior.safetensors`."""
 CODINGS = ("packed", *KINDS)
 """How codes become bytes, the smallest files last; a file names one by its place here."""
 
@@ -94,7 +92,7 @@ def load_prior(path: Path) -> StoredPrior:
         # Types that numpy lacks are told as TypeError or AttributeError.
         raise WavelexError(f"{path}: not a token prior, or damaged; copy it again") from error
     if header.get("format") != FORMAT or header.get("kind") not in KINDS:
-        raise WavelexError(f"{path}: not a token prior of this version ({header.get('format', 'no format given')})")
+        raise WavelexError(f"{path}: not a token prior of this version ({header.get('format', 'no format given')[:40]})")
     try:
         made = KINDS[header["kind"]](tensors)
         name = prior_hash(header["kind"], header["weights"], tensors)
@@ -105,25 +103,21 @@ def load_prior(path: Path) -> StoredPrior:
 
 def priors_beside(weights: Path) -> Priors:
     """The priors that lie beside a codec's weights; `Priors.for_coding` tells which of them fit."""
-    paths = [weights.with_name(f"{weights.stem}.{kind}{ENDING}") for kind in KINDS]
+    paths = [weights.with_name(f"{weights.stem}.{kind}{PRIOR_ENDING}") for kind in KINDS]
     return Priors(tuple(load_prior(path) for path in paths if path.is_file()))
 
 
 @cache
 def shipped_priors(model: str) -> Priors:
     """Those of a model inside the package."""
-    return Priors(priors_beside(_models() / f"{model}.safetensors").stored, model)
+    return Priors(priors_beside(models_folder() / f"{model}.safetensors").stored, model)
 
 
 @cache
 def shipped_with(name: str) -> Priors:
     """Those of the shipped model of which one has this hash; none if there is no such model."""
-    for path in sorted(_models().glob(f"*{ENDING}")):
+    for path in sorted(models_folder().glob(f"*{PRIOR_ENDING}")):
         priors = shipped_priors(path.name.split(".")[0])
         if priors.find(name):
             return priors
     return Priors()
-
-
-def _models() -> Path:
-    return Path(str(resources.files("wavelex"))) / "models"
