@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wavelex.audio.recordings import Recording
-from wavelex.bench.run.sample import SENTENCE, speak
+from wavelex.bench.run.sample import speak
 from wavelex.bench.systems.system import at_rate
 from wavelex.errors import WavelexError
 from wavelex.metrics import whisper, words
@@ -42,6 +42,7 @@ def test_text_is_compared_as_words_without_case_or_signs() -> None:
     assert normalize("ﬁne — Ünïcode…") == "fine ünïcode"
 
 
+@settings(max_examples=50)
 @given(st.text())
 def test_normal_text_stays_as_it_is(text: str) -> None:
     assert normalize(normalize(text)) == normalize(text)
@@ -181,16 +182,19 @@ def test_tiny_is_taken_where_base_is_not_and_no_weights_are_one_clear_line(tmp_p
         find_weights()
 
 
+SENTENCE = "The train to the north leaves from the platform at a quarter past five."
+
+
 def test_what_is_said_is_heard() -> None:
-    sentence = speak()
+    sentence = speak(SENTENCE)
     speech = at_rate(sentence.mono(), sentence.sample_rate, 16000)
     wrong, count, _, _ = errors(SENTENCE, whisper.recognize(speech))
-    assert count == 16 and wrong <= 4
+    assert count == 14 and wrong <= 2
 
 
 @pytest.mark.slow
 def test_what_is_heard_does_not_depend_on_what_was_heard_before() -> None:
-    sentence = speak()
+    sentence = speak(SENTENCE)
     speech = at_rate(sentence.mono(), sentence.sample_rate, 16000)
     noisy = speech + 0.1 * np.random.default_rng(0).standard_normal(len(speech)).astype(np.float32)
     backwards = np.ascontiguousarray(speech[::-1])
