@@ -14,7 +14,7 @@ from wavelex.metrics.base import Column, Metric, Pair
 
 @dataclass(frozen=True)
 class Fake:
-    """`behaviour` is copy, noisy, late, vague, nan, half, refuse, raise or die; with `only`, for the recording of that name alone."""
+    """`behaviour` is copy, vary, noisy, late, vague, nan, half, refuse, raise or die; with `only`, for the recording of that name alone."""
 
     behaviour: str = "copy"
     only: str = ""
@@ -23,6 +23,7 @@ class Fake:
     family: str = "fake"
     latency: float | None = None
     codebook_sizes: tuple[int, ...] = (256,)
+    frame_rate: float | None = 50.0
     packet_seconds: float | None = 0.02
     codes_any_clip: bool = True
     about: dict[str, str] = field(default_factory=lambda: {"version": "1"}, hash=False)
@@ -44,7 +45,11 @@ class Fake:
         if behaviour == "half":
             samples = samples[: len(samples) // 2]
         marked = b"nan!" if behaviour == "nan" else b"good"
-        return Coded(marked + to_pcm(samples), 100.0, np.arange(len(samples) // 320)[None] % 200)
+        codes = np.arange(len(samples) // 320)[None] % 200
+        if behaviour == "vary":
+            # Every other frame has no second codebook, whose codes are beyond 16 bits.
+            codes = np.concatenate([codes, np.where(codes % 2, -1, 70_000 + codes)])
+        return Coded(marked + to_pcm(samples), 100.0, codes)
 
     def decode(self, data: bytes, lost: np.ndarray | None = None) -> np.ndarray:
         samples = from_pcm(data[4:])
@@ -57,6 +62,10 @@ class Fake:
 
 def _level(pair: Pair) -> dict[str, float]:
     return {"level": float(np.abs(pair.decoded - pair.original).max()), "weight": 2.0}
+
+
+def _rates(pair: Pair) -> dict[str, float]:
+    return {"rates": pair.frame_rate, "samples": len(pair.decoded)}
 
 
 def _broken(pair: Pair) -> dict[str, float]:
@@ -72,6 +81,7 @@ def _deadly(pair: Pair) -> dict[str, float]:
 
 
 LEVEL = Metric("level", (Column("level", "level", -1, 3, "weight"),), ("numpy",), "none", _level)
+RATES = Metric("rates", (Column("rates", "rates", 0), Column("samples", "samples", 0)), ("numpy",), "none", _rates, 8000)
 BROKEN = Metric("broken", (Column("broken", "broken", 1),), ("numpy",), "none", _broken)
 NAN = Metric("nan", (Column("nan", "nan", 1),), ("numpy",), "none", _nan)
 DEADLY = Metric("deadly", (Column("deadly", "deadly", 1),), ("numpy",), "none", _deadly)

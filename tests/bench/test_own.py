@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from conftest import make_codec, voice
 
-from wavelex.bench.systems.own import label, own
+from wavelex.bench.systems.own import doubling, label, own
 from wavelex.codec.checkpoint import save_codec
 from wavelex.codec.hub import load
 from wavelex.errors import WavelexError
@@ -27,11 +27,22 @@ def test_the_bytes_are_a_token_file_and_the_sound_is_the_codecs(model: str) -> N
         coded = copy.encode(samples, "clip")
         tokens = AudioTokens.from_bytes(coded.data)
         assert tokens.codebooks == system.codebooks == len(system.codebook_sizes)
-        assert 75 * 10 * system.codebooks <= coded.bits <= 75 * 10 * system.codebooks + 64 and 8 * len(coded.data) > coded.bits
+        assert 75 * 10 * system.codebooks <= coded.bits <= 75 * 10 * system.codebooks + 96 and 8 * len(coded.data) > coded.bits
         np.testing.assert_array_equal(coded.codes, tokens.codes[0])
         np.testing.assert_array_equal(copy.decode(coded.data), codec.decode(codec.encode(samples, codebooks=system.codebooks)).samples[0])
     assert [system.name for system in own(model, [1, 4])] == ["tiny@1", "tiny@4"]
     assert own(model, [1])[0].about["weights"] == codec.weights_hash
+
+
+def test_every_count_that_a_codec_has_is_taken_unless_some_are_given(model: str) -> None:
+    assert [system.codebooks for system in own(model)] == [1, 2, 4, 8]
+    assert [doubling(most) for most in (1, 2, 3, 9, 32)] == [[1], [1, 2], [1, 2, 3], [1, 2, 4, 8, 9], [1, 2, 4, 8, 16, 32]]
+
+
+def test_more_frames_than_packets_were_counted_are_heard(model: str) -> None:
+    system = own(model, [8])[0]
+    data = system.encode(voice(1), "clip").data
+    np.testing.assert_array_equal(system.decode(data, np.zeros(47, bool)), system.decode(data))
 
 
 def test_lost_packets_are_lost_frames(model: str) -> None:
@@ -55,6 +66,8 @@ def test_two_runs_of_one_design_have_two_names(model: str, name: str) -> None:
 def test_rates_that_do_not_exist_are_refused(model: str) -> None:
     with pytest.raises(WavelexError, match="9 codebooks asked for"):
         own(model, [9])
+    with pytest.raises(WavelexError, match="--target needs a token prior, which tiny has not; wavelex prior fits one"):
+        own(model, [1], targets=[1000.0])
     with pytest.raises(WavelexError, match="no model 'none'"):
         own("none", [1])
 

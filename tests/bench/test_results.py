@@ -220,6 +220,34 @@ def test_the_page_is_whole_and_needs_nothing_else() -> None:
     assert text.count("29 of 30") == 2
 
 
+def test_names_are_text_and_not_tags_in_both_pages() -> None:
+    evil = "<script>alert(1)</script>\n# [x](y) `a` |"
+    made = results()
+    made.entries = [replace(e, recording=f"{evil}{e.recording}", kind=evil, speaker=evil) for e in made.entries]
+    made.entries[3].refusals["stoi"] = evil
+    made.entries = [replace(e, system=evil) if e.system == "a@2" else e for e in made.entries]
+    made.systems = {evil if name == "a@2" else name: described for name, described in made.systems.items()}
+    made.systems[evil] |= {"family": evil, "about": {evil: evil}, "codebooks": made.systems["a@1"]["codebooks"]}
+    made.systems[evil]["performance"] = {"error": evil}
+    made.systems["b"]["family"] = evil + "b"
+    made.metrics["pesq"]["settings"] = made.metrics["pesq"]["version"] = evil
+    made.about |= {"command": f"wavelex bench {evil}", "machine": evil}
+    made.missing[evil] = evil
+    made.failures.append(
+        {"recording": evil, "kind": evil, "condition": "clean", "system": evil, "metric": evil, "reason": evil},
+    )
+    text, whole = markdown(made), page(made, gallery(made))
+    assert "<script>alert" not in whole
+    # Only the command holds the tag: it stands indented, on one line, which is shown as it is.
+    lines = text.splitlines()
+    assert [line for line in lines if "<script>" in line] == ["    wavelex bench <script>alert(1)</script> # [x](y) `a` |"]
+    told = [line for line in lines if "alert" in line and not line.startswith("    ")]
+    assert len(told) > 8 and not any(re.search(r"(?<!\\)[`\[]", line) for line in told)
+    cells = [len(re.findall(r"(?<!\\)\|", line)) for line in lines]
+    rows = [place for place, line in enumerate(lines) if line.startswith("|") and lines[place - 1].startswith("|")]
+    assert rows and all(cells[place] == cells[place - 1] for place in rows)
+
+
 def test_the_markdown_says_where_it_loses() -> None:
     text = markdown(results())
     assert "**a@1** (1.00 kbit/s) is significantly worse (95%, paired) than\n\n- at more bits: b (1.50 kbit/s): PESQ-WB -0." in text
@@ -236,9 +264,17 @@ def test_codebook_use_is_entropy() -> None:
     assert (dead["used"], dead["perplexity"], dead["entropy"]) == pytest.approx((1 / 16, 1, 0))
 
 
+def test_codebooks_count_where_frames_have_them_and_may_be_of_any_size() -> None:
+    codes = np.stack([np.arange(800) % 8, np.where(np.arange(800) % 4, -1, 70_000 * (np.arange(800) % 8)), np.full(800, -1)])
+    first, second, unused = codebook_use(codes, (16, 1 << 20, 16))
+    assert (first["used"], first["perplexity"]) == pytest.approx((0.5, 8))
+    assert (second["used"], second["perplexity"], second["entropy"]) == pytest.approx((2 / (1 << 20), 2, 1))
+    assert (unused["used"], unused["perplexity"], unused["entropy"]) == (0, 1, 0)
+
+
 def test_one_name_cannot_mean_two_systems() -> None:
     def system(weights: str) -> Own:
-        return Own("m", 1, "m", {"weights": weights}, 0.08, (4,), 0.02)
+        return Own("m", 1, "m", {"weights": weights}, 0.08, (4,), 50.0)
 
     assert len(distinct([system("1"), system("1"), Original()])) == 2
     with pytest.raises(WavelexError, match="two systems are called m@1"):

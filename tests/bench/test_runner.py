@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 from conftest import voice
-from fakes import BROKEN, DEADLY, LEVEL, NAN, Fake
+from fakes import BROKEN, DEADLY, LEVEL, NAN, RATES, Fake
 
 from wavelex.audio.recordings import list_recordings
 from wavelex.audio.samples import Audio
@@ -60,6 +60,23 @@ def test_rows_have_rates_delays_codes_and_values(clips: Path, tmp_path: Path) ->
         assert row.delay == row.coding["delay"] == (160 if row.system == "late" else 0)
         assert row.values == {"level": 0, "weight": 2}
         np.testing.assert_array_equal(unsqueeze(row.coding["codes"]), np.arange(len(unsqueeze(row.coding["codes"])[0]))[None])
+
+
+def test_codes_of_frames_of_varying_size_and_of_any_codebook_are_kept_as_they_are(clips: Path, tmp_path: Path) -> None:
+    rows, _, _ = benchmark(items(clips)[:1], [Fake("vary")], tmp_path / "c")
+    kept = rows[0].coding["codes"]
+    assert kept["shape"] == [2, 75] and kept["present"] == 75 + 38
+    np.testing.assert_array_equal(unsqueeze(kept)[1], np.where(np.arange(75) % 2, -1, 70_000 + np.arange(75)))
+
+
+def test_a_metric_is_given_its_own_sample_rate_and_the_systems_frame_rate(clips: Path, tmp_path: Path) -> None:
+    systems = [Fake(), Fake(name="slow", frame_rate=12.5), Fake(name="unknown", frame_rate=None)]
+    rows, _, _ = benchmark(items(clips)[:1], systems, tmp_path / "c", (RATES,))
+    assert {row.system: row.values for row in rows} == {
+        "fake": {"rates": 50, "samples": 12000},
+        "slow": {"rates": 12.5, "samples": 12000},
+        "unknown": {"rates": 50, "samples": 12000},
+    }
 
 
 def test_a_delay_is_the_clips_own_where_it_is_sure_and_the_systems_elsewhere(clips: Path, tmp_path: Path) -> None:

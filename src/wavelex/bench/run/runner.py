@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context
+from multiprocessing.context import BaseContext
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -165,6 +167,22 @@ def measure(
     return failures
 
 
+def _context() -> BaseContext:
+    """How workers are started: copies of a server that has loaded the libraries once, where that is safe; else from nothing."""
+    if sys.platform != "linux":
+        return get_context("spawn")
+    context = get_context("forkserver")
+    context.set_forkserver_preload([score.__module__])
+    return context
+
+
+def _prepare(environment: dict[str, str]) -> None:
+    """A new worker: the server that it was copied from may have been started with another environment."""
+    os.environ.clear()
+    os.environ.update(environment)
+    torch.set_num_threads(1)
+
+
 def _in_a_pool(
     jobs: list[Job],
     metrics: tuple[Metric, ...],
@@ -175,10 +193,10 @@ def _in_a_pool(
 ) -> list[Job]:
     """Do the jobs; the ones that a dying process left undone come back, in order."""
     undone: set[int] = set()
-    # Libraries read these when they are loaded, and a spawned process inherits them.
+    # Libraries read these when they are loaded, and a process that is started inherits them.
     before = {name: os.environ.get(name) for name in ONE_THREAD}
     os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), torch.set_num_threads, (1,))
+    pool = ProcessPoolExecutor(workers, _context(), _prepare, (dict(os.environ),))
     try:
         futures: dict[Future[list[Failure]], int] = {
             pool.submit(score, job.item, job.tasks, metrics, cache): place for place, job in enumerate(jobs)

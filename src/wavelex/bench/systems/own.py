@@ -14,6 +14,7 @@ import wavelex
 from wavelex.bench.systems.system import Coded
 from wavelex.codec.codec import Codec
 from wavelex.codec.hub import load
+from wavelex.errors import WavelexError
 from wavelex.metrics.base import SAMPLE_RATE
 from wavelex.models import shipped_models
 from wavelex.search.effort import DEFAULT_EFFORT, choose_effort
@@ -75,7 +76,7 @@ def own(
 ) -> list[Own]:
     """A codec of ours at several numbers of codebooks (1, 2, 4, ... and all it has unless given) and targets, each with several efforts.
 
-    Raises WavelexError for a number of codebooks that it has not, or an effort that there is not.
+    Raises WavelexError for a number of codebooks that it has not, an effort that there is not, or targets without a token prior.
     """
     codec = _codec(model)
     coding, stored = codec.priors.for_coding(codec.weights_hash)
@@ -83,6 +84,8 @@ def own(
     about |= {"coding": coding, "prior": stored.name if stored else "none", "concealment": "on" if conceal else "off"}
     sizes = tuple(codec.codebook_sizes)
     name = label(model)
+    if targets and stored is None:
+        raise WavelexError(f"--target needs a token prior, which {name} has not; wavelex prior fits one")
     for effort in efforts:
         choose_effort(effort)
     counts = counts or doubling(codec.codebooks)
