@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 from multiprocessing.connection import Connection
@@ -93,15 +96,18 @@ def test_threads_keep_their_permissions(tmp_path: Path, mask: int) -> None:
     """Nobody else may see another umask, not even for a moment."""
 
     def write(thread: int) -> None:
-        for number in range(40):
+        for number in range(100):
             with replacing(tmp_path / f"{thread}-{number}") as temporary:
                 temporary.write_text("x")
 
     threads = [threading.Thread(target=write, args=(n,)) for n in range(8)]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+    sys.setswitchinterval(interval)
     assert {mode_of(path) for path in tmp_path.iterdir()} == {0o644}
 
 
@@ -149,6 +155,33 @@ def test_what_a_killed_writer_left_is_removed_and_what_a_living_one_writes_is_no
     assert [path.exists() for path in left] == [False, True]
     writers[1].kill()
     writers[1].join()
+
+
+COMMAND = """
+import sys, time
+from pathlib import Path
+from wavelex.cli import app
+from wavelex.files import replacing
+
+def write():
+    with replacing(Path(sys.argv[1])) as temporary:
+        temporary.write_text("half")
+        print("ready", flush=True)
+        time.sleep(60)
+
+app.app = write
+app.main()
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGHUP", "SIGTERM"])
+def test_a_command_that_is_told_to_stop_leaves_nothing(name: str, tmp_path: Path) -> None:
+    child = subprocess.Popen(
+        [sys.executable, "-c", COMMAND, str(tmp_path / "a")], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    assert child.stdout and child.stdout.readline() == "ready\n" and len(list(tmp_path.iterdir())) == 1
+    child.send_signal(getattr(signal, name))
+    assert child.wait() != 0 and list(tmp_path.iterdir()) == []
 
 
 def test_a_pipe_is_read_like_a_file(tmp_path: Path) -> None:

@@ -293,7 +293,7 @@ def test_unreadable_and_unwritable_places(run: Command, open_folder: Path, model
     ]:
         with pytest.MonkeyPatch.context() as patched:
             # The model itself lies in a folder of root's.
-            patched.setattr(f"wavelex.cli.{command}.load", lambda name: codec)
+            patched.setattr(f"wavelex.cli.{command}._codec", lambda name: codec)
             result = run(command, source, "-f", *(["-o", target] if target else []))
         assert result.code == 2 and result.err.count("\n") == 1, result.err
         assert "ermission" in result.err, result.err

@@ -67,6 +67,8 @@ def test_a_neural_prior_that_is_no_smaller_than_the_context_one_is_not_written(
     ("given", "message"),
     [
         (["--precision", "float8"], "--precision float8: choose from auto, float32, bfloat16"),
+        (["--learning-rate", "nan"], "--learning-rate nan: give a rate from 0 to below 1"),
+        (["--learning-rate=-1"], "--learning-rate -1: give a rate from 0 to below 1"),
         (["--hidden", "400"], "--hidden 400: give at most 256"),
         (["--data", "/nowhere"], "no such folder or manifest"),
     ],
@@ -76,6 +78,12 @@ def test_what_cannot_be_fitted_says_why(run: CommandLine, words: list[object], g
     result = run(*words, *given)
     assert result.code == 2 and result.err.count("\n") == 1 and message in result.err, result.err
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_neural_prior_whose_sums_are_not_exact_is_told(run: CommandLine, words: list[object], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wavelex.tokens.entropy.priors.neural.NeuralPrior.largest_sum", lambda prior: 1 << 24)
+    result = run(*words, "--steps", "1")
+    assert result.code == 2 and result.err.count("\n") == 1 and "give a lower --learning-rate" in result.err, result.err
 
 
 def test_too_little_to_fit_to_is_told(run: CommandLine, words: list[object], tmp_path: Path) -> None:

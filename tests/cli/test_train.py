@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,21 @@ def test_a_run_goes_on_by_the_name_of_its_folder_with_all_that_it_was_told(
     assert load_codec(tmp_path / "run" / "latest.safetensors").name == "my-codec"
     assert run("train", "--out", tmp_path / "run", "--resume", "--dev-clips", "2", "--steps", "adversarial=4", "--name", "other").code == 0
     assert evaluated[-1] == 2 and load_codec(tmp_path / "run" / "latest.safetensors").name == "other"
+
+
+def test_a_run_goes_on_with_touched_recordings_and_has_a_new_best_on_another_dev_set(
+    run: CommandLine, words: list[object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Four clips score better than two whatever the weights.
+    monkeypatch.setattr(
+        "wavelex.training.run.evaluate", lambda codec, clips, counts, hear: {n: Score(float(len(clips)), 0.8, len(clips)) for n in counts}
+    )
+    assert run(*words, "--dev", tmp_path / "dev", "--dev-clips", "4").code == 0
+    for path in (tmp_path / "data").iterdir():
+        os.utime(path, ns=(1, 1))
+    resumed = run("train", "--out", tmp_path / "run", "--resume", "--dev-clips", "2", "--steps", "adversarial=2")
+    assert resumed.code == 0, resumed.err
+    assert load_codec(tmp_path / "run" / "best.safetensors").notes["step"] == 4
 
 
 def test_a_new_run_from_weights_is_named_by_its_folder_and_is_a_model(run: CommandLine, words: list[object], tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,16 @@ def test_an_edited_recording_of_the_same_size_is_packed_again(tmp_path: Path) ->
     second = PackedAudio(paths(tmp_path), 16000, tmp_path / "cache", quiet)
     assert second.path != first.path
     np.testing.assert_allclose(second.samples / 32768, voice(1, seed=1), atol=2e-4)
+
+
+def test_recordings_that_were_only_touched_are_the_same_to_a_run(tmp_path: Path) -> None:
+    write_audio(tmp_path / "a.wav", Audio(voice(1)[None], 16000))
+    first = PackedAudio(paths(tmp_path), 16000, tmp_path / "cache", quiet)
+    os.utime(tmp_path / "a.wav", ns=(1, 1))
+    touched = PackedAudio(paths(tmp_path), 16000, tmp_path / "cache", quiet)
+    write_audio(tmp_path / "a.wav", Audio(voice(1, seed=1)[None], 16000))
+    edited = PackedAudio(paths(tmp_path), 16000, tmp_path / "cache", quiet)
+    assert first.digest == touched.digest != edited.digest
 
 
 def test_clips_come_at_many_levels_and_none_is_clipped(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def test_the_line_tells_all_with_every_step_and_a_log_from_the_first(audio: Pack
     assert said.getvalue().count("step 1: ") == 1 and "step 2: " not in said.getvalue()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_run_stopped_within_a_step_goes_on_as_if_unbroken(
     audio: PackedAudio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:

@@ -85,6 +85,7 @@ def test_steps_are_found_in_their_stages_and_empty_stages_left_out() -> None:
         "nonsense",
         '{"batch": 0}',
         '{"batch": 1.5}',
+        '{"batch": 4.0}',
         '{"batch": "many"}',
         '{"segment_seconds": -1}',
         '{"segment_seconds": NaN}',

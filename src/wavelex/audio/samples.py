@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from wavelex.audio.writing import write_audio
 from wavelex.errors import WavelexError
 
 MOST_CHANNELS = 64
@@ -47,9 +48,6 @@ class Audio:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write as 16-bit audio in the format of the name's ending."""
-        # Imported here, since writing knows what Audio is.
-        from wavelex.audio.writing import write_audio
-
         write_audio(path, self)
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 import numpy as np
 import soundfile
 
-from wavelex.audio.samples import Audio
 from wavelex.errors import WavelexError
 from wavelex.files import replacing, shown
 
@@ -31,9 +30,18 @@ LIMIT = 2**32 - 4096
 """Bytes of samples in such a format, which leaves room for the header."""
 
 
-def write_audio(path: str | os.PathLike[str], audio: Audio) -> None:
+class Sounds(Protocol):
+    """Samples (channels, T) at a rate; an `Audio` is one."""
+
+    @property
+    def samples(self) -> np.ndarray: ...
+    @property
+    def sample_rate(self) -> int: ...
+
+
+def write_audio(path: str | os.PathLike[str], audio: Sounds) -> None:
     """Write 16-bit audio in the format of the name's ending; complete or not at all."""
-    with AudioWriter(path, audio.sample_rate, audio.samples.shape[0], len(audio)) as writer:
+    with AudioWriter(path, audio.sample_rate, audio.samples.shape[0], audio.samples.shape[1]) as writer:
         writer.write(audio.samples)
 
 

@@ -27,7 +27,7 @@ from wavelex.training.data import PackedAudio
 from wavelex.training.precision import PRECISIONS
 from wavelex.training.prior import PriorSettings, PriorTrainer, classes_of
 
-MOST_HIDDEN = 256
+MOST_HIDDEN, MOST_RATE = 256, 1
 
 
 def prior(
@@ -55,6 +55,8 @@ def prior(
     # Wider layers could have sums that float32 does not hold exactly.
     if hidden > MOST_HIDDEN:
         raise WavelexError(f"--hidden {hidden}: give at most {MOST_HIDDEN}")
+    if not 0 <= learning_rate < MOST_RATE:
+        raise WavelexError(f"--learning-rate {learning_rate:g}: give a rate from 0 to below {MOST_RATE}")
     console = Console()
     if threads:
         torch.set_num_threads(threads)
@@ -78,7 +80,10 @@ def prior(
         settings = PriorSettings(steps, batch, hidden, learning_rate, precision=precision)
         trainer = PriorTrainer(codes.fitted, whole_vectors(vectors), settings, network_of(begun) if begun else None)
         _fit(trainer, console, bar)
-    trained = whole_prior(trainer.network, whole_vectors(vectors))
+    try:
+        trained = whole_prior(trainer.network, whole_vectors(vectors))
+    except ValueError as error:
+        raise WavelexError(f"the neural prior cannot be kept ({error}); give a lower --learning-rate or a smaller --hidden") from error
     neural, context = (bits_a_code(each, codes.held_out) for each in (trained, counted))
     measured = f"{neural:.3f} bits a code on held-out stretches, {context:.3f} with the context prior"
     if neural < context:

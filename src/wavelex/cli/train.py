@@ -63,7 +63,8 @@ def train(
     }
     _check_folder(out, resume, init)
     started = load_codec(init) if init else None
-    plan = Plan.load(out).changed(**given) if resume else _begun(out, given, started)
+    earlier = Plan.load(out) if resume else None
+    plan = earlier.changed(**given) if earlier else _begun(out, given, started)
     numbers = {
         "batch": batch,
         "segment_seconds": segment_seconds,
@@ -73,10 +74,10 @@ def train(
     }
     plan = replace(plan, settings=_settings(plan.settings, settings_json, steps or [], numbers))
     codec = _checked(plan)
-    _train(plan, codec, out, resume, started.model if started else None, init_step)
+    _train(plan, codec, out, earlier, started.model if started else None, init_step)
 
 
-def _train(plan: Plan, codec: CodecModel, out: Path, resume: bool, started: CodecModel | None, init_step: int | None) -> None:
+def _train(plan: Plan, codec: CodecModel, out: Path, earlier: Plan | None, started: CodecModel | None, init_step: int | None) -> None:
     """The run itself, with everything checked that can be before recordings are read."""
     paths = [recording.path for recording in list_recordings(Path(plan.data))]
     held_out = [recording.path for recording in list_recordings(Path(plan.dev))] if plan.dev else []
@@ -97,8 +98,11 @@ def _train(plan: Plan, codec: CodecModel, out: Path, resume: bool, started: Code
         console.print(f"[yellow]left out: {message}")
     clips = held_out_clips(held_out, codec.sample_rate, plan.dev_clips)
     trainer = Trainer(codec, plan.settings, audio, torch.device(plan.device))
-    if resume:
+    if earlier:
         load_state(out / STATE, trainer)
+        if (earlier.dev, earlier.dev_clips) != (plan.dev, plan.dev_clips):
+            # Scores on other recordings are not comparable, and the best of the old ones could never be beaten.
+            trainer.progress.best = float("-inf")
     elif started:
         continue_from_weights(started, trainer, plan.settings.first_with_codes if init_step is None else init_step)
     plan.save(out)

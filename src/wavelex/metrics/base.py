@@ -95,7 +95,7 @@ class Metric:
 
 @cache
 def package_version(name: str) -> str:
-    """Raises WavelexError, naming the mend, when the package is not installed."""
+    """Raises WavelexError, saying what to install, when the package is not installed."""
     try:
         # A build's own suffix (2.13.0+cpu) does not change what it computes.
         return version(name).partition("+")[0]

@@ -26,13 +26,15 @@ class PackedAudio:
     def __init__(self, paths: list[Path], sample_rate: int, cache: Path, progress: Callable[[int], None]) -> None:
         listing = [(str(p.resolve()), *_stamp(p)) for p in paths]
         key = hashlib.sha256(json.dumps([sample_rate, listing]).encode()).hexdigest()[:16]
-        self.path, index = cache / f"audio-{key}.i16", cache / f"audio-{key}.clips.json"
+        self.path, index = cache / f"audio-{key}.i16", cache / f"audio-{key}.recordings.json"
         if not index.exists():
             self._pack(paths, sample_rate, index, progress)
         described = json.loads(index.read_text())
         self.skipped: list[str] = described["skipped"]
         self.starts = np.array(described["starts"], np.int64)
         """The first sample of each recording that could be read."""
+        self.digest: str = described["digest"]
+        """Of the samples: the same for recordings that were only copied or touched, another for edited ones."""
         self.sample_rate = sample_rate
         if not self.path.stat().st_size:
             why = self.skipped[0] if self.skipped else "they hold no samples"
@@ -41,7 +43,7 @@ class PackedAudio:
 
     def _pack(self, paths: list[Path], sample_rate: int, index: Path, progress: Callable[[int], None]) -> None:
         index.parent.mkdir(parents=True, exist_ok=True)
-        skipped, starts = [], [0]
+        skipped, starts, digest = [], [0], hashlib.sha256()
         with replacing(self.path) as temporary, temporary.open("wb") as packed:
             for done, path in enumerate(paths):
                 try:
@@ -50,11 +52,13 @@ class PackedAudio:
                     skipped.append(str(error))
                     continue
                 mono = resample(audio.mono()[None], audio.sample_rate, sample_rate)[0]
-                packed.write((np.clip(mono, -1, 1) * 32767).astype(np.int16).tobytes())
+                samples = (np.clip(mono, -1, 1) * 32767).astype(np.int16).tobytes()
+                packed.write(samples)
+                digest.update(samples)
                 starts.append(starts[-1] + len(mono))
                 progress(done + 1)
         with replacing(index) as temporary:
-            temporary.write_text(json.dumps({"files": len(paths), "skipped": skipped, "starts": starts[:-1]}))
+            temporary.write_text(json.dumps({"skipped": skipped, "starts": starts[:-1], "digest": digest.hexdigest()[:16]}))
 
     @property
     def hours(self) -> float:

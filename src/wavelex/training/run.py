@@ -22,7 +22,7 @@ STATE, BEST, LATEST, LOG = "state.safetensors", "best.safetensors", "latest.safe
 
 
 class StopRequests:
-    """Notes Ctrl-C and SIGTERM, to be acted on between steps: a step cut in half could not be resumed exactly.
+    """Notes Ctrl-C, SIGTERM and a closed terminal, to be acted on between steps: a step cut in half could not be resumed exactly.
 
     A second Ctrl-C interrupts at once. Outside the main thread, where signals cannot be caught, nothing is noted.
     """
@@ -33,7 +33,10 @@ class StopRequests:
     def __enter__(self) -> StopRequests:
         self._before = {}
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
+            numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+            # What is ignored, as a closed terminal is under nohup, stays so.
+            heard = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+            self._before = {number: signal.signal(number, self._note) for number in heard}
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -57,7 +57,7 @@ class Settings:
         numbers = ("segment_seconds", "learning_rate", "weight_decay", "clip", "discriminator_rate", *shares)
         for name in (*whole, *numbers):
             value = getattr(self, name)
-            if not _is_number(value) or (name in whole and value != int(value)):
+            if not _is_number(value) or (name in whole and not isinstance(value, int)):
                 raise WavelexError(f"setting {name} is {value!r}; give a {'whole ' if name in whole else ''}number")
             if value < 0 or (name not in zero and not value):
                 raise WavelexError(f"setting {name} is {value}; it must be {'0 or more' if name in zero else 'more than 0'}")

@@ -32,7 +32,7 @@ def save_state(path: Path, trainer: Trainer) -> None:
         "format": FORMAT,
         "design": json.dumps([trainer.codec.design, trainer.codec.arguments], sort_keys=True),
         "progress": json.dumps(asdict(trainer.progress)),
-        "audio": trainer.audio.path.name,
+        "audio": trainer.audio.digest,
     }
     with replacing(path) as temporary:
         save_file({key: t.detach().cpu().contiguous().clone() for key, t in tensors.items()}, temporary, metadata=header)
@@ -48,7 +48,7 @@ def load_state(path: Path, trainer: Trainer) -> None:
         )
     if header["design"] != json.dumps([trainer.codec.design, trainer.codec.arguments], sort_keys=True):
         raise WavelexError(f"{path}: the run is of another design or other arguments: {header['design']}")
-    if header["audio"] != trainer.audio.path.name:
+    if header["audio"] != trainer.audio.digest:
         raise WavelexError(f"{path}: the run was on other recordings, or they have changed; begin a new one with --init")
     try:
         trainer.codec.load_state_dict(_under("codec", tensors))
