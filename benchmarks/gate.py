@@ -34,7 +34,7 @@ def main() -> None:
         clips.mkdir()
         for number, sentence in enumerate(SENTENCES):
             speak(sentence).save(clips / f"{number}.wav")
-        words = ["bench", clips.name, "--codec", "speech-16k", "-n", "2,8", "--metrics", "pesq,stoi,mel", "--no-timing"]
+        words = ["bench", clips.name, "--codec", "speech-16k", "-n", "2,8", "--metrics", "pesq,stoi,mel,buzz", "--no-timing"]
         words += ["--cache", "cache.sqlite", "--out", out.name]
         words += [] if options.update else ["--against", str(BASELINE.resolve())]
         code = subprocess.run([sys.executable, "-m", "wavelex", *words], cwd=folder).returncode

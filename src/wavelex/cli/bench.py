@@ -20,7 +20,7 @@ from wavelex.models import DEFAULT_MODEL
 from wavelex.search.effort import DEFAULT_EFFORT
 
 HEADLINE = ("pesq_wb", "stoi", "mel", "dnsmos_ovrl", "speaker", "wer")
-"""What fits a terminal; the report has the rest."""
+"""What fits a terminal, or the first that were measured; the report has the rest."""
 
 
 def default_cache() -> Path:
@@ -160,7 +160,10 @@ class _Bar:
 
 
 def _print(console: Console, results: Results) -> None:
-    columns = [column for column in results.columns if column.name in HEADLINE] or results.columns[-1:]
+    from wavelex.bench.report.compare import shown_columns
+
+    measured = shown_columns(results)
+    columns = [column for column in measured if column.name in HEADLINE] or measured[:3]
     rate = results.column("kbps")
     for kind in results.kinds:
         for condition in results.conditions:
