@@ -23,7 +23,8 @@ class STFT(FullPrecision, Streaming):
         super().__init__()
         self.n_fft, self.hop, self.lookahead = n_fft, hop, lookahead
         self.window = Window(n_fft, hop, lookahead)
-        taper = torch.hann_window(n_fft)
+        # On the CPU even where a model is built without memory: torch takes seconds to learn to make one there.
+        taper = torch.hann_window(n_fft, device="cpu")
         self.register_buffer("taper", taper / taper.sum() * 2, persistent=False)
 
     def initial_state(self, batch: int, like: Tensor) -> State:
@@ -53,9 +54,10 @@ class ISTFT(FullPrecision, Streaming):
         self.n_fft, self.hop = n_fft, hop
         self.overlap = OverlapAdd(n_fft, hop, trim)
         self.lookahead = trim
-        taper = torch.hann_window(n_fft)
+        # On the CPU even where a model is built without memory: torch takes seconds to learn to make one there.
+        taper = torch.hann_window(n_fft, device="cpu")
         self.register_buffer("taper", taper, persistent=False)
-        self.gain = float(torch.hann_window(n_fft, device="cpu").sum() / 2)
+        self.gain = float(taper.sum() / 2)
 
     def initial_state(self, batch: int, like: Tensor) -> State:
         real = like.real if like.is_complex() else like
