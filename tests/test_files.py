@@ -158,7 +158,7 @@ def test_what_a_killed_writer_left_is_removed_and_what_a_living_one_writes_is_no
 
 
 COMMAND = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from wavelex.cli import app
 from wavelex.files import replacing
@@ -169,6 +169,8 @@ def write():
         print("ready", flush=True)
         time.sleep(60)
 
+# What started the tests may have had it ignored, which the command would leave so.
+signal.signal(getattr(signal, sys.argv[2]), signal.SIG_DFL)
 app.app = write
 app.main()
 """
@@ -177,7 +179,7 @@ app.main()
 @pytest.mark.parametrize("name", ["SIGHUP", "SIGTERM"])
 def test_a_command_that_is_told_to_stop_leaves_nothing(name: str, tmp_path: Path) -> None:
     child = subprocess.Popen(
-        [sys.executable, "-c", COMMAND, str(tmp_path / "a")], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        [sys.executable, "-c", COMMAND, str(tmp_path / "a"), name], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
     assert child.stdout and child.stdout.readline() == "ready\n" and len(list(tmp_path.iterdir())) == 1
     child.send_signal(getattr(signal, name))

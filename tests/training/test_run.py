@@ -86,8 +86,11 @@ def test_the_line_tells_all_with_every_step_and_a_log_from_the_first(audio: Pack
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_run_stopped_within_a_step_goes_on_as_if_unbroken(
-    audio: PackedAudio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+    audio: PackedAudio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, request: pytest.FixtureRequest
 ) -> None:
+    # What started the tests may have had it ignored, which a run would leave so.
+    before = signal.signal(number, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(number, before))
     unbroken = make_trainer(audio)
     for _ in range(6):
         unbroken.step()

@@ -154,7 +154,8 @@ def test_a_damaged_block_of_version_1_costs_that_block() -> None:
 def test_a_truncated_file_gives_what_it_holds(keep: int) -> None:
     codes = random_codes(900)
     data = written(codes)
-    data = data[: keep % len(data)]
+    # Anywhere before the checksum at the end, of which another test tells.
+    data = data[: keep % (len(data) - 4)]
     try:
         reader = reading(data)
     except WavelexError as error:
@@ -168,7 +169,7 @@ def test_a_truncated_file_gives_what_it_holds(keep: int) -> None:
     assert salvaged.shape == codes.shape
     intact = (salvaged >= 0).all(axis=(0, 1))
     assert np.array_equal(salvaged[:, :, intact], codes[:, :, intact])
-    whole_blocks = max(0, len(data) - (len(written(random_codes(0))))) // (-(-BLOCK_FRAMES * 29 // 8) + 6)
+    whole_blocks = max(0, len(data) - (len(written(random_codes(0))) - 4)) // (-(-BLOCK_FRAMES * 29 // 8) + 6)
     assert intact.sum() == BLOCK_FRAMES * min(4, whole_blocks)
 
 
