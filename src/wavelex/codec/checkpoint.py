@@ -49,15 +49,11 @@ def load_codec(path: Path, priors: Priors | None = None) -> Codec:
     """
     header, tensors = read_tensors(path)
     name, design, arguments, notes = _described(path, header)
-    # Without memory at first, so that a header cannot ask for more than the file holds.
-    try:
+    if arguments:
+        # Without memory at first, so that a header cannot ask for more than the file holds; it takes torch two seconds to get ready for.
         with torch.device("meta"):
-            expected = build(design, arguments).state_dict()
-    except WavelexError as error:
-        raise WavelexError(f"{path}: {error}") from error
-    if problem := _misfit(expected, tensors):
-        raise WavelexError(f"{path}: the weights do not fit design {design} with {_short(arguments)} ({problem}); export them again")
-    model = build(design, arguments)
+            _fitting(path, design, arguments, tensors)
+    model = _fitting(path, design, arguments, tensors)
     model.load_state_dict({key: t.float() if t.is_floating_point() else t for key, t in tensors.items()})
     return Codec(model, name, priors_beside(path) if priors is None else priors, notes)
 
@@ -78,6 +74,17 @@ def _described(path: Path, header: Mapping[str, str]) -> tuple[str, str, dict[st
     if not name.isprintable():
         raise WavelexError(f"{path}: its header is damaged (a name that cannot be printed); export the checkpoint again")
     return name, design, arguments, notes
+
+
+def _fitting(path: Path, design: str, arguments: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> CodecModel:
+    """The design with fresh weights, if the tensors fit it. Raises WavelexError where they do not."""
+    try:
+        model = build(design, arguments)
+    except WavelexError as error:
+        raise WavelexError(f"{path}: {error}") from error
+    if problem := _misfit(model.state_dict(), tensors):
+        raise WavelexError(f"{path}: the weights do not fit design {design} with {_short(arguments)} ({problem}); export them again")
+    return model
 
 
 def _misfit(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> str | None:
