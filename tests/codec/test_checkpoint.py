@@ -113,5 +113,5 @@ def test_models_are_found_by_name_path_and_folder(tmp_path: Path) -> None:
     with pytest.raises(WavelexError, match="shipped are speech-16k"):
         load("no-such-model")
     (tmp_path / "best.safetensors").unlink()
-    with pytest.raises(WavelexError, match=r"holds no best\.safetensors"):
+    with pytest.raises(WavelexError, match=r"holds none of best\.safetensors"):
         load(tmp_path)

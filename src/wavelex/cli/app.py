@@ -20,6 +20,8 @@ COMMANDS = {
     "decode": "Decode .wlx files to recordings of exactly the encoded length.",
     "roundtrip": "Encode and decode; write the result and print rate, speed, PESQ and STOI.",
     "info": "Describe a token file (and check all of it) or a model.",
+    "designs": "List the codec designs, or one with all that there is to know of it.",
+    "convert": "Turn the published weights of a codec into a codec of this library.",
     "train": "Train a codec on your own recordings.",
     "prior": "Fit the token priors that make a codec's files small.",
     "bench": "Measure codecs side by side.",

@@ -36,7 +36,7 @@ def encode_together(
             rates.append(opened.sample_rate)
             lengths.append(sum(block.shape[1] for block in blocks))
     codes = [np.zeros((search.codebooks, 0), np.int64)] * len(clips)
-    for group in _groups([len(clip) for clip in clips], model.sample_rate):
+    for group in _groups([len(clip) for clip in clips], model):
         padded = np.zeros((len(group), 1, max(len(clips[index]) for index in group)), np.float32)
         for row, index in zip(padded, group, strict=True):
             row[0, : len(clips[index])] = clips[index]
@@ -52,7 +52,7 @@ def decode_together(model: CodecModel, prior: Prior | None, tokens: Sequence[Aud
     """The audio of each at its source's sample rate; LOST frames are concealed if there is a prior."""
     rows = [row for item in tokens for row in item.codes]
     samples = [np.zeros(0, np.float32)] * len(rows)
-    for group in _groups([row.shape[1] * model.hop_length for row in rows], model.sample_rate):
+    for group in _groups([row.shape[1] * model.hop_length for row in rows], model):
         frames = max(rows[index].shape[1] for index in group)
         codes = np.full((len(group), rows[group[0]].shape[0], frames), LOST)
         for target, index in zip(codes, group, strict=True):
@@ -80,11 +80,15 @@ def decode_together(model: CodecModel, prior: Prior | None, tokens: Sequence[Aud
     return found
 
 
-def _groups(lengths: Sequence[int], sample_rate: int) -> Iterator[list[int]]:
-    """Places of signals of so many samples, those that go together: of like length, and no more than are worth a pass."""
+def _groups(lengths: Sequence[int], model: CodecModel) -> Iterator[list[int]]:
+    """Places of signals of so many samples, those that go together: of like length, and no more than are worth a pass.
+
+    Of one length for a model that pads: its padding must not be that of another signal's end.
+    """
     group: list[int] = []
     for index in np.argsort(lengths, kind="stable").tolist():
-        if group and (len(group) + 1) * lengths[index] > SECONDS_AT_ONCE * sample_rate:
+        full = (len(group) + 1) * lengths[index] > SECONDS_AT_ONCE * model.sample_rate
+        if group and (full or (model.pads and lengths[index] != lengths[group[0]])):
             yield group
             group = []
         group.append(index)

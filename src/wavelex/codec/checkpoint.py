@@ -41,6 +41,17 @@ def save_codec(path: Path, model: CodecModel, name: str, notes: Mapping[str, obj
         save_file(tensors, temporary, metadata=header)
 
 
+def is_codec(path: Path) -> bool:
+    """Whether a file is one of ours by its header, or cannot be told from one: a damaged file is better refused as what it may be."""
+    try:
+        with safe_open(path, framework="pt") as opened:
+            return "design" in (opened.metadata() or {})
+    except (SafetensorError, OSError):
+        with path.open("rb") as file:
+            begin = file.read(4)
+        return begin[:2] != b"PK" and begin[:1] != b"\x80"
+
+
 def load_codec(path: Path, priors: Priors | None = None) -> Codec:
     """Rebuild a codec from its weights, in eval mode and float32, with `priors`: those that lie beside it unless given.
 

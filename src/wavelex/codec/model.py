@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from wavelex.decoders.base import Condition, Decoder
 from wavelex.encoders.base import Encoder
+from wavelex.errors import WavelexError
 from wavelex.objectives.base import Made
 from wavelex.quantizers.base import Quantizer
 
@@ -19,7 +20,8 @@ class CodecModel(nn.Module):
 
     One channel an item; any floating-point type (half precision is for a GPU; quantizer and Fourier transforms keep single). The end of
     a signal is followed by silence in both directions, so an item of a padded batch and a whole signal see the same input and give the
-    same codes. A quantizer whose layout has superframes makes a frame of each: `hop_length`, frames and codes count superframes.
+    same codes; parts that pad as published code does see to the end themselves (`pads`). A quantizer whose layout has superframes makes
+    a frame of each: `hop_length`, frames and codes count superframes.
     """
 
     def __init__(self, encoder: Encoder, quantizer: Quantizer, decoder: Decoder, sample_rate: int) -> None:
@@ -58,8 +60,18 @@ class CodecModel(nn.Module):
 
     @property
     def latency(self) -> float:
-        """Algorithmic latency in seconds: one frame and the look-ahead."""
-        return (self.hop_length + self.lookahead) / self.sample_rate
+        """Algorithmic latency in seconds: one frame and the look-ahead; infinite for a model that needs the whole signal."""
+        return (self.hop_length + self.lookahead) / self.sample_rate if self.streams else math.inf
+
+    @property
+    def streams(self) -> bool:
+        """Whether codes and samples come before the signal has ended."""
+        return self.encoder.streams and self.decoder.streams
+
+    @property
+    def pads(self) -> bool:
+        """Whether a part pads the end of a signal in its own way, so that only signals of one length can share a batch."""
+        return self.encoder.pads or self.decoder.pads
 
     @property
     def device(self) -> torch.device:
@@ -80,10 +92,13 @@ class CodecModel(nn.Module):
     def encode(self, samples: Tensor, lengths: Tensor | None = None, num_codebooks: int | None = None) -> Tensor:
         """Samples (batch, 1, T) or (batch, T) to codes (batch, codebooks, ceil(T / hop_length)): the nearest, without search.
 
-        With `lengths` (batch,) in samples, codes of frames beyond an item's end are -1.
+        With `lengths` (batch,) in samples, codes of frames beyond an item's end are -1. Raises WavelexError for items of several
+        lengths where the encoder `pads`.
         """
         samples = samples[:, None] if samples.ndim == 2 else samples
         if lengths is not None:
+            if self.encoder.pads and (lengths != samples.shape[-1]).any():
+                raise WavelexError("this design pads signals at their end, so those of one batch must be of one length; encode them apart")
             # What a batch was padded with must not be heard by the frames before it.
             there = torch.arange(samples.shape[-1], device=samples.device) < lengths.to(samples.device)[:, None]
             samples = samples * there[:, None]
@@ -100,7 +115,7 @@ class CodecModel(nn.Module):
     def latents(self, samples: Tensor) -> Tensor:
         """Samples (batch, 1, T) to latents (batch, dim * superframe, ceil(T / hop_length))."""
         frames = -(-samples.shape[-1] // self.hop_length)
-        silence = frames * self.hop_length - samples.shape[-1] + self.encoder.lookahead
+        silence = 0 if self.encoder.pads else frames * self.hop_length - samples.shape[-1] + self.encoder.lookahead
         latents: Tensor = self.encoder(nn.functional.pad(samples, (0, silence)))
         return stacked(latents[..., : frames * self.superframe], self.superframe)
 
@@ -108,7 +123,7 @@ class CodecModel(nn.Module):
         """Latents (batch, dim * superframe, frames) to samples (batch, 1, frames * hop_length)."""
         self.decoder.check_condition(condition)
         each = unstacked(latents, self.superframe)
-        ahead = -(-self.decoder.lookahead // self.decoder.hop_length)
+        ahead = 0 if self.decoder.pads else -(-self.decoder.lookahead // self.decoder.hop_length)
         state = self.decoder.initial_state(len(each), each, condition)
         samples, _ = self.decoder.step(nn.functional.pad(each, (0, ahead)), state, final=True)
         return samples[..., : each.shape[-1] * self.decoder.hop_length]

@@ -51,8 +51,9 @@ class StreamEncoder:
     def flush(self) -> np.ndarray:
         """The end of the signal: the codes still waiting for look-ahead."""
         rest = self._codes(self._resampler.push(np.zeros((self.streams, 0), np.float32), last=True))
-        missing = -self._samples % self._model.hop_length
-        silence = torch.zeros(self.streams, missing + self._model.encoder.lookahead, device=self._like.device)
+        encoder = self._model.encoder
+        missing = 0 if encoder.pads else -self._samples % self._model.hop_length + encoder.lookahead
+        silence = torch.zeros(self.streams, missing, device=self._like.device)
         self._ended = True
         with torch.inference_mode():
             latents = self._latents(silence, final=True)
@@ -132,7 +133,7 @@ class StreamDecoder:
     def flush(self) -> np.ndarray:
         """The end of the sequence: the samples still waiting for look-ahead."""
         decoder = self._model.decoder
-        ahead = -(-decoder.lookahead // decoder.hop_length)
+        ahead = 0 if decoder.pads else -(-decoder.lookahead // decoder.hop_length)
         samples = self._advance(self._like.new_zeros(self.streams, decoder.dim, ahead), final=True)
         self._ended = True
         return np.concatenate(

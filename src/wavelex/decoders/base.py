@@ -33,6 +33,10 @@ class Decoder(Streaming):
 
     dim: int
     hop_length: int
+    pads: bool = False
+    """As of an `Encoder`: whether the end of a signal is its own affair, or is followed by latents of zeros."""
+    streams: bool = True
+    """As of an `Encoder`: whether its look-ahead is bounded."""
     conditions: frozenset[str] = frozenset()
     """The fields of a `Condition` that it cannot do without."""
 

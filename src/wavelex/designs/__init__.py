@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from wavelex.codec.model import CodecModel
 from wavelex.designs import speech_16k
+from wavelex.designs.base import Design
 from wavelex.errors import WavelexError
 from wavelex.training.recipe import Recipe
 
-DESIGNS: Mapping[str, Callable[..., CodecModel]] = {"speech_16k": speech_16k.speech_16k}
-RECIPES: Mapping[str, Callable[[], Recipe]] = {"speech_16k": speech_16k.recipe}
+_ALL = (speech_16k.DESIGN,)
+DESIGNS: Mapping[str, Design] = {design.name: design for design in _ALL}
+PRESETS = ("full", "small")
 
 
-def build(design: str, arguments: Mapping[str, Any] | None = None) -> CodecModel:
-    """A model with fresh weights. Raises WavelexError for an unknown design or argument."""
-    arguments = dict(arguments or {})
-    _check(design)
+def build(design: str, arguments: Mapping[str, Any] | None = None, preset: str = "full") -> CodecModel:
+    """A model with fresh weights: of the published size, or that of a preset, where `arguments` do not say otherwise.
+
+    Raises WavelexError for an unknown design, preset or argument.
+    """
+    found = find(design)
+    if preset not in PRESETS:
+        raise WavelexError(f"unknown preset {preset[:40]!r}; choose from {', '.join(PRESETS)}")
+    arguments = {**(found.small if preset == "small" else {}), **(arguments or {})}
     try:
-        model = DESIGNS[design](**arguments)
+        model = found.build(**arguments)
     except (TypeError, ValueError, RuntimeError, ZeroDivisionError, OverflowError, MemoryError) as error:
         raise WavelexError(f"design {design} cannot be built with {f'{arguments}'[:200]}: {f'{error}'.splitlines()[0][:200]}") from error
     model.design, model.arguments = design, arguments
@@ -28,10 +35,11 @@ def build(design: str, arguments: Mapping[str, Any] | None = None) -> CodecModel
 
 def recipe(design: str) -> Recipe:
     """How a design is trained. Raises WavelexError for an unknown one."""
-    _check(design)
-    return RECIPES[design]()
+    return find(design).recipe()
 
 
-def _check(design: str) -> None:
+def find(design: str) -> Design:
+    """A design by name. Raises WavelexError for an unknown one."""
     if design not in DESIGNS:
         raise WavelexError(f"unknown design {design[:40]!r}; this version knows {', '.join(sorted(DESIGNS))}")
+    return DESIGNS[design]

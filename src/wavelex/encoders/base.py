@@ -10,3 +10,8 @@ class Encoder(Streaming):
 
     dim: int
     hop_length: int
+    pads: bool = False
+    """Whether it deals with the end of a signal itself, by the padding of published code. Otherwise silence follows the signal, so that
+    an item of a padded batch gives what it gives alone."""
+    streams: bool = True
+    """Whether its look-ahead is bounded. One that needs the whole signal gives nothing before the end (`nn.whole.Whole`)."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
 from typing import Any
 
 import torch
@@ -21,7 +23,9 @@ class Streaming(nn.Module):
     """
 
     lookahead: int = 0
-    """Steps of input after an output's own hop that the output needs."""
+    """Steps after an output's own hop that the output needs; of the input, or of the output where that has more of them."""
+    pace: Fraction = Fraction(1)
+    """Input steps for an output step: the stride of a convolution, its inverse where a layer up-samples."""
 
     def initial_state(self, batch: int, like: Tensor) -> State:
         """State before the first chunk, for `batch` streams, on the device and in the dtype of `like`."""
@@ -61,6 +65,15 @@ class Chain(Streaming):
             x, carried = layer.step(x, carried, final)
             states.append(carried)
         return x, tuple(states)
+
+
+def total_lookahead(layers: Iterable[Streaming], step: int) -> int:
+    """Samples of look-ahead of layers one after another, the first of which takes a step every `step` samples."""
+    total, samples = Fraction(0), Fraction(step)
+    for layer in layers:
+        total += layer.lookahead * samples * min(Fraction(1), layer.pace)
+        samples *= layer.pace
+    return math.ceil(total)
 
 
 class Window:

@@ -110,7 +110,7 @@ class Refiner:
         return gradient
 
     def _synthesize(self, latents: Tensor) -> Tensor:
-        ahead = -(-self.decoder.lookahead // self.decoder.hop_length)
+        ahead = 0 if self.decoder.pads else -(-self.decoder.lookahead // self.decoder.hop_length)
         samples: Tensor = self.decoder(torch.nn.functional.pad(latents, (0, ahead)))
         return samples[:, 0, : latents.shape[2] * self.decoder.hop_length]
 

@@ -1,0 +1,29 @@
+"""The `convert` command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wavelex.codec.checkpoint import save_codec
+from wavelex.designs.convert import import_checkpoint
+
+
+def convert(
+    checkpoint: Annotated[
+        Path, typer.Argument(help="Published weights: safetensors, a torch or Lightning checkpoint, or a folder of transformers.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The codec, as safetensors.")],
+    name: Annotated[str, typer.Option("--name", help="Of the codec; the output file's unless given.")] = "",
+    half: Annotated[
+        bool, typer.Option("--half", help="Store weights in half precision: half the size, other codes where two are close.")
+    ] = False,
+) -> None:
+    """Turn a published codec's weights into a codec of this library, after checking every tensor."""
+    model, published, licence = import_checkpoint(checkpoint)
+    notes = {"converted from": f"{published} ({checkpoint.name})", "licence of the weights": licence}
+    save_codec(output, model, name or output.stem, notes, half=half)
+    print(f"{output}: {published} as design {model.design}, {sum(p.numel() for p in model.parameters()) / 1e6:.2f} million parameters")
+    print(f"licence of the weights as published: {licence}")

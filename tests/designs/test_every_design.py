@@ -1,0 +1,133 @@
+"""What holds for every design, at its small preset; and its size at full."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import voice
+
+from wavelex.codec.codec import Codec
+from wavelex.designs import DESIGNS, build
+from wavelex.tokens.tokens import AudioTokens
+
+SECONDS = 1.3
+OWN = "speech_16k"
+"""Runs at 16 kHz with less than 3 million parameters as it is; its own tests say more."""
+
+
+@cache
+def small(name: str) -> Codec:
+    """With random weights, and codebooks on its own latents."""
+    torch.manual_seed(0)
+    model = build(name, preset="small").eval()
+    with torch.no_grad():
+        if not model.quantizer.started:
+            latents = model.latents(torch.from_numpy(voice(6.0, model.sample_rate))[None, None])
+            spread = latents.std(dim=2, keepdim=True) * torch.randn(1, latents.shape[1], 2500)
+            model.quantizer.start(latents.mean(dim=2, keepdim=True) + spread)
+    return Codec(model, name)
+
+
+def signal(codec: Codec, seconds: float = SECONDS, seed: int = 0) -> np.ndarray:
+    return voice(seconds, codec.sample_rate, seed)
+
+
+@pytest.mark.parametrize("name", DESIGNS)
+def test_the_small_preset_is_small(name: str) -> None:
+    model = small(name).model
+    assert model.sample_rate == 16_000
+    assert sum(p.numel() for p in model.parameters()) <= (3.2e6 if name != OWN else 6e6)
+
+
+@pytest.mark.parametrize("name", [name for name, design in DESIGNS.items() if design.card.parameters])
+def test_the_full_size_is_that_of_the_paper(name: str) -> None:
+    with torch.device("meta"):
+        model = build(name)
+    counted = sum(p.numel() for p in model.parameters()) / 1e6
+    assert counted == pytest.approx(DESIGNS[name].card.parameters, rel=0.02)
+
+
+@pytest.mark.parametrize("name", [name for name in DESIGNS if small(name).model.streams])
+def test_streams_give_the_codes_and_samples_of_the_whole(name: str) -> None:
+    codec, samples = small(name), signal(small(name))
+    whole = codec.encode(samples, effort=0)
+    rng = np.random.default_rng(1)
+    encoder, decoder = codec.stream_encoder(effort=0), codec.stream_decoder(conceal=False)
+    codes, start = [], 0
+    while start < len(samples):
+        step = int(rng.integers(1, 4000))
+        codes.append(encoder.push(samples[start : start + step]))
+        start += step
+    codes.append(encoder.flush())
+    streamed = np.concatenate(codes, axis=2)
+    # Where two code vectors are equally near to within rounding, either may be taken.
+    assert np.mean(streamed != whole.codes) < 0.002
+    pieces = [decoder.push(piece) for piece in np.array_split(whole.codes, 5, axis=2)]
+    decoded = np.concatenate([*pieces, decoder.flush()], axis=1)
+    at_once = codec.decode(whole).samples
+    np.testing.assert_allclose(decoded[:, : at_once.shape[1]], at_once, atol=2e-4 * max(1e-3, float(np.abs(at_once).max())))
+
+
+@pytest.mark.parametrize("name", DESIGNS)
+def test_the_latency_is_no_more_than_declared(name: str) -> None:
+    model = small(name).model
+    if not model.streams:
+        assert model.latency == float("inf")
+        return
+    # Of so many frames, as padding that reflects the beginning holds back the first few.
+    frames = 20
+    encoder, decoder = small(name).stream_encoder(effort=0), small(name).stream_decoder(conceal=False)
+    codes = encoder.push(signal(small(name), 60.0)[: frames * model.hop_length + model.encoder.lookahead])
+    assert codes.shape[2] >= frames
+    assert decoder.push(codes).shape[1] >= codes.shape[2] * model.hop_length - model.decoder.lookahead
+
+
+@pytest.mark.parametrize("name", DESIGNS)
+@pytest.mark.parametrize("length", [1, 4999, 16_000])
+def test_lengths_are_exact_and_files_hold_the_codes(name: str, length: int, tmp_path: Path) -> None:
+    codec = small(name)
+    tokens = codec.encode(signal(codec)[:length], effort=0)
+    assert tokens.codes.shape[2] == -(-length // codec.hop_length)
+    path = tmp_path / "speech.wlx"
+    tokens.save(path, coding="packed")
+    again = AudioTokens.load(path, codec=codec)
+    np.testing.assert_array_equal(again.codes, tokens.codes)
+    assert codec.decode(path).samples.shape == (1, length)
+
+
+@pytest.mark.parametrize("name", DESIGNS)
+def test_a_prefix_of_the_codebooks_decodes(name: str) -> None:
+    codec = small(name)
+    codes = codec.encode(signal(codec), effort=0).codes
+    for books in {1, codec.codebooks // 2, codec.codebooks} - {0}:
+        assert np.isfinite(codec.decode(codes[:, :books]).samples).all()
+
+
+@pytest.mark.parametrize("name", DESIGNS)
+def test_a_batch_gives_what_each_gives_alone(name: str) -> None:
+    codec = small(name)
+    clips = [signal(codec, seconds, seed) for seconds, seed in ((0.9, 1), (0.5, 2), (0.9, 3))]
+    batch, alone = codec.encode_batch(clips, effort=0), [codec.encode(clip, effort=0) for clip in clips]
+    for ours, theirs in zip(batch, alone, strict=True):
+        assert ours.codes.shape == theirs.codes.shape
+        assert np.mean(ours.codes != theirs.codes) < 0.01
+    for ours, theirs in zip(codec.decode_batch(alone), (codec.decode(each) for each in alone), strict=True):
+        np.testing.assert_allclose(ours.samples, theirs.samples, atol=2e-4 * max(1e-3, float(np.abs(theirs.samples).max())))
+
+
+@pytest.mark.parametrize("name", DESIGNS)
+def test_gradients_reach_every_parameter_that_the_recipe_trains(name: str) -> None:
+    torch.manual_seed(0)
+    model = build(name, preset="small").train()
+    samples = torch.from_numpy(np.stack([voice(0.6, model.sample_rate, seed) for seed in (1, 2)]))[:, None]
+    if not model.quantizer.started:
+        model.quantizer.start(model.latents(samples).detach().repeat(1, 1, 40))
+    made = model(samples)
+    assert made.quantized is not None
+    (made.samples.square().mean() + made.quantized.loss).backward()
+    without = [key for key, p in model.named_parameters() if p.requires_grad and (p.grad is None or not p.grad.abs().sum())]
+    assert not without, without
