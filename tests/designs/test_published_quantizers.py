@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from fixtures import load_fixture
 
+from wavelex.quantizers.binary import Binary
 from wavelex.quantizers.finite_scalar import FiniteScalar
 
 
@@ -35,3 +36,11 @@ def test_equals_the_published_code_of_the_s3_tokenizer() -> None:
     codes = quantizer.encode(fixture.tensors["latents"].transpose(1, 2))[:, 0]
     for item, length in enumerate(lengths):
         assert torch.equal(codes[item, :length], fixture.tensors["codes"][item, :length].long())
+
+
+def test_equals_the_published_code_of_focalcodec() -> None:
+    fixture = load_fixture("focalcodec")
+    quantizer = Binary(8, 8)
+    made = quantizer(fixture.tensors["latents"].transpose(1, 2))
+    assert torch.equal(made.codes[:, 0], fixture.tensors["codes"].long())
+    torch.testing.assert_close(made.latents.transpose(1, 2), fixture.tensors["quantized"])
