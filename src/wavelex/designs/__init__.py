@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from wavelex.codec.model import CodecModel
-from wavelex.designs import encodec_24k, hifi_codec, speech_16k
+from wavelex.designs import encodec_24k, hifi_codec, soundstream, speech_16k
 from wavelex.designs.base import Design
 from wavelex.errors import WavelexError
 from wavelex.training.recipe import Recipe
@@ -14,6 +14,7 @@ from wavelex.training.recipe import Recipe
 _ALL = (
     encodec_24k.DESIGN,
     hifi_codec.DESIGN,
+    soundstream.DESIGN,
     speech_16k.DESIGN,
 )
 DESIGNS: Mapping[str, Design] = {design.name: design for design in _ALL}
