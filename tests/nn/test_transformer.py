@@ -59,7 +59,7 @@ def run(layer: Streaming, x: Tensor, sizes: list[int]) -> tuple[Tensor, list[Sta
 
 
 @pytest.mark.parametrize("name", LAYERS)
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(length=st.integers(0, 70), sizes=st.lists(st.integers(0, 25), max_size=8))
 def test_chunked_equals_whole(name: str, length: int, sizes: list[int]) -> None:
     layer, x = LAYERS[name], make_input(length)
@@ -71,14 +71,14 @@ def test_chunked_equals_whole(name: str, length: int, sizes: list[int]) -> None:
 
 
 @pytest.mark.parametrize("name", ["causal", "ahead"])
-@pytest.mark.parametrize("size", [1, 2, 3, 7, 400])
+@pytest.mark.parametrize("size", [1, 2, 7, 100])
 def test_a_stream_many_times_its_context_is_still_the_whole(name: str, size: int) -> None:
-    layer, x = LAYERS[name], make_input(900)
-    chunked, states = run(layer, x, [size] * (900 // size))
+    layer, x = LAYERS[name], make_input(240)
+    chunked, states = run(layer, x, [size] * (240 // size))
     with torch.no_grad():
         torch.testing.assert_close(chunked, layer(x), atol=1e-5, rtol=1e-4)
     for _, (waiting, keys, values, count) in states[-1]:
-        assert count >= 800
+        assert count > 190
         assert waiting.shape[2] <= 2
         # What later frames see and no more: the cache does not grow.
         assert keys.shape[2] == values.shape[2] == 4 + waiting.shape[2]
