@@ -85,7 +85,7 @@ class MappedRVQ(nn.Module):
 
     def forward(self, latents: Tensor, limits: Tensor) -> Quantized:
         """With so many codebooks for each item, (batch,); an item with none gets zeros."""
-        quantized = self.rvq(self.into(latents), limits)
+        quantized: Quantized = self.rvq(self.into(latents), limits)
         return quantized._replace(latents=self._out_of(quantized.latents) * (limits > 0)[:, None, None])
 
     def encode(self, latents: Tensor, count: int, beams: Sequence[int]) -> Tensor:
