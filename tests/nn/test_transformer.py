@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import pytest
@@ -12,15 +11,15 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from wavelex.nn.attention import WindowedAttention
-from wavelex.nn.streaming import State, Streaming
-from wavelex.nn.transformer import Transformer, TransformerLayer
+from wavelex.nn.streaming import Chain, State, Streaming
+from wavelex.nn.transformer import TransformerLayer
 
 DIM = 12
 
 
-def transformer(context: int, lookahead: int = 0, **options: Any) -> Transformer:
+def transformer(context: int, lookahead: int = 0, **options: Any) -> Chain:
     torch.manual_seed(0)
-    made = Transformer(2, partial(TransformerLayer, DIM, 20, 2, context, lookahead, **options))
+    made = Chain(*(TransformerLayer(DIM, 20, 2, context, lookahead, **options) for _ in range(2)))
     with torch.no_grad():
         for name, parameter in made.named_parameters():
             if "scale" in name:

@@ -1,4 +1,4 @@
-"""Transformer over frames that streams: every layer sees a window of bounded length."""
+"""Transformer layers over frames that stream: each sees a window of bounded length."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from wavelex.nn.attention import WindowedAttention
-from wavelex.nn.streaming import Chain, State, Streaming
+from wavelex.nn.streaming import State, Streaming
 
 
 def _gelu_tanh(x: Tensor) -> Tensor:
@@ -27,8 +27,9 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"gelu": nn.functional.gelu
 class TransformerLayer(Streaming):
     """Attention within a window, then a two-layer perceptron, each normalised before and added: (batch, dim, T) -> the same.
 
-    A frame sees `context` frames that end with it and `lookahead` after it. `norm` is `layer` (LayerNorm) or `rms` (RMSNorm). A `scale`
-    above 0 is what both branches are first multiplied by, learned for each channel (Touvron et al., arXiv 2103.17239). No biases.
+    A frame sees `context` frames that end with it and `lookahead` after it; layers in a row look ahead by the sum of theirs. `norm` is
+    `layer` (LayerNorm) or `rms` (RMSNorm). A `scale` above 0 is what both branches are first multiplied by, learned for each channel
+    (Touvron et al., arXiv 2103.17239). No biases.
     """
 
     def __init__(
@@ -72,15 +73,3 @@ class TransformerLayer(Streaming):
 
 def _scaled(branch: Tensor, scale: Tensor | None) -> Tensor:
     return branch if scale is None else branch * scale
-
-
-class Transformer(Chain):
-    """A number of layers, each made by `make`: (batch, dim, T) -> the same.
-
-    The look-ahead is that of all layers together, since each sees what the one before it has already seen ahead.
-    """
-
-    def __init__(self, layers: int, make: Callable[[], TransformerLayer]) -> None:
-        made = [make() for _ in range(layers)]
-        super().__init__(*made)
-        self.lookahead = sum(layer.lookahead for layer in made)

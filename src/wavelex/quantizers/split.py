@@ -38,7 +38,7 @@ class SplitRVQ(Quantizer):
         """See `Quantizer`; the loss is the mean over the codebooks that were used."""
         books = len(self.codebook_sizes)
         limits = torch.as_tensor(books if num_codebooks is None else num_codebooks, device=latents.device).expand(len(latents))
-        semantic = self.semantic(latents, limits.clamp(max=self.semantic_books))
+        semantic: Quantized = self.semantic(latents, limits.clamp(max=self.semantic_books))
         if int(limits.max()) <= self.semantic_books:
             return semantic
         acoustic = self.acoustic(latents, (limits - self.semantic_books).clamp(min=0))
