@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from wavelex.codec.model import CodecModel
-from wavelex.designs import mimi, speech_16k
+from wavelex.designs import magicodec, mimi, speech_16k
 from wavelex.designs.base import Design
 from wavelex.errors import WavelexError
 from wavelex.training.recipe import Recipe
 
 _ALL = (
+    magicodec.DESIGN,
     mimi.DESIGN,
     speech_16k.DESIGN,
 )

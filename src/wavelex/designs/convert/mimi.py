@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from wavelex.designs.convert.base import Converted, Converter
-from wavelex.designs.convert.tensors import Tensors, in_halves
+from wavelex.designs.convert.tensors import Tensors, count, in_halves
 
 SAME_NAMES = (
     (r"^encoder\.encoder_seanet\.|^encoder\.model\.", "encoder."),
@@ -126,11 +126,6 @@ def _quantizer(published: Tensors) -> dict[str, Tensor]:
         ours[f"rvq.layers.{index}.usage"] = book.take("cluster_usage").clamp(min=1e-5)
         ours[f"rvq.layers.{index}.started"] = book.take("initialized").bool().reshape(())
     return ours
-
-
-def count(tensors: Tensors, prefix: str) -> int:
-    """How many numbered groups there are below a prefix."""
-    return len({name.removeprefix(f"{prefix}.").split(".")[0] for name in tensors.names() if name.startswith(f"{prefix}.")})
 
 
 def _same(name: str) -> str:

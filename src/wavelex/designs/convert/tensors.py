@@ -82,3 +82,8 @@ def in_halves(weight: Tensor, heads: int) -> Tensor:
     """Rows (or entries) of queries or keys whose rotary pairs are neighbours, put so that a pair's two lie half a head apart."""
     pairs = weight.reshape(heads, -1, 2, *weight.shape[1:])
     return pairs.transpose(1, 2).reshape(weight.shape)
+
+
+def count(tensors: Tensors, prefix: str) -> int:
+    """How many numbered groups there are below a prefix."""
+    return len({name.removeprefix(f"{prefix}.").split(".")[0] for name in tensors.names() if name.startswith(f"{prefix}.")})
