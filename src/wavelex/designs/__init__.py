@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from wavelex.codec.model import CodecModel
-from wavelex.designs import encodec_24k, speech_16k
+from wavelex.designs import encodec_24k, magicodec, mimi, speech_16k
 from wavelex.designs.base import Design
 from wavelex.errors import WavelexError
 from wavelex.training.recipe import Recipe
 
 _ALL = (
     encodec_24k.DESIGN,
+    magicodec.DESIGN,
+    mimi.DESIGN,
     speech_16k.DESIGN,
 )
 DESIGNS: Mapping[str, Design] = {design.name: design for design in _ALL}

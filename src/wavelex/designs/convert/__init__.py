@@ -10,13 +10,17 @@ import torch
 
 from wavelex.codec.model import CodecModel
 from wavelex.designs import build
-from wavelex.designs.convert import encodec
+from wavelex.designs.convert import encodec, magicodec, mimi
 from wavelex.designs.convert.base import Converter
 from wavelex.designs.convert.reading import read_published
 from wavelex.designs.convert.tensors import Tensors
 from wavelex.errors import WavelexError
 
-CONVERTERS: tuple[Converter, ...] = (encodec.CONVERTER,)
+CONVERTERS: tuple[Converter, ...] = (
+    encodec.CONVERTER,
+    magicodec.CONVERTER,
+    mimi.CONVERTER,
+)
 
 
 class Imported(NamedTuple):
