@@ -6,14 +6,27 @@ from collections.abc import Mapping
 from typing import Any
 
 from wavelex.codec.model import CodecModel
-from wavelex.designs import encodec_24k, hifi_codec, soundstream, speech_16k
+from wavelex.designs import (
+    dac,
+    encodec_24k,
+    hifi_codec,
+    magicodec,
+    mimi,
+    soundstream,
+    speech_16k,
+)
 from wavelex.designs.base import Design
 from wavelex.errors import WavelexError
 from wavelex.training.recipe import Recipe
 
 _ALL = (
+    dac.DAC_16K,
+    dac.DAC_24K,
+    dac.DAC_44K,
     encodec_24k.DESIGN,
     hifi_codec.DESIGN,
+    magicodec.DESIGN,
+    mimi.DESIGN,
     soundstream.DESIGN,
     speech_16k.DESIGN,
 )

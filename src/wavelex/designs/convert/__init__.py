@@ -10,15 +10,24 @@ import torch
 
 from wavelex.codec.model import CodecModel
 from wavelex.designs import build
-from wavelex.designs.convert import encodec, hifi_codec
+from wavelex.designs.convert import (
+    dac,
+    encodec,
+    hifi_codec,
+    magicodec,
+    mimi,
+)
 from wavelex.designs.convert.base import Converter
 from wavelex.designs.convert.reading import read_published
 from wavelex.designs.convert.tensors import Tensors
 from wavelex.errors import WavelexError
 
 CONVERTERS: tuple[Converter, ...] = (
+    dac.CONVERTER,
     encodec.CONVERTER,
     hifi_codec.CONVERTER,
+    magicodec.CONVERTER,
+    mimi.CONVERTER,
 )
 
 
