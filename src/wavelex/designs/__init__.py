@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from wavelex.codec.model import CodecModel
-from wavelex.designs import dac, speech_16k
+from wavelex.designs import dac, snac, speech_16k
 from wavelex.designs.base import Design
 from wavelex.errors import WavelexError
 from wavelex.training.recipe import Recipe
@@ -15,6 +15,8 @@ _ALL = (
     dac.DAC_16K,
     dac.DAC_24K,
     dac.DAC_44K,
+    snac.SNAC_24K,
+    snac.SNAC_44K,
     speech_16k.DESIGN,
 )
 DESIGNS: Mapping[str, Design] = {design.name: design for design in _ALL}
