@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from wavelex.codec.model import CodecModel
-from wavelex.designs import dac, snac, speech_16k
+from wavelex.designs import bigcodec, dac, snac, speech_16k
 from wavelex.designs.base import Design
 from wavelex.errors import WavelexError
 from wavelex.training.recipe import Recipe
 
 _ALL = (
+    bigcodec.DESIGN,
     dac.DAC_16K,
     dac.DAC_24K,
     dac.DAC_44K,

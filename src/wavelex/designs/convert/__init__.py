@@ -10,13 +10,14 @@ import torch
 
 from wavelex.codec.model import CodecModel
 from wavelex.designs import build
-from wavelex.designs.convert import dac, snac
+from wavelex.designs.convert import bigcodec, dac, snac
 from wavelex.designs.convert.base import Converter
 from wavelex.designs.convert.reading import read_published
 from wavelex.designs.convert.tensors import Tensors
 from wavelex.errors import WavelexError
 
 CONVERTERS: tuple[Converter, ...] = (
+    bigcodec.CONVERTER,
     dac.CONVERTER,
     snac.CONVERTER,
 )
