@@ -9,6 +9,8 @@ from contract import keeps_the_contract, latents, survives_storage
 from designs.fixtures import load_fixture, relative_error
 
 from wavelex.quantizers.grouped import GroupedVQ
+from wavelex.quantizers.leading import LeadingVQ
+from wavelex.quantizers.sim import SimVQ
 
 
 def grouped(groups: int = 2, layers: int = 3) -> GroupedVQ:
@@ -104,3 +106,18 @@ def test_a_training_step_is_that_of_the_published_code() -> None:
 def test_uneven_shares_are_refused() -> None:
     with pytest.raises(ValueError, match="13 channels are not shared evenly by 2 groups"):
         GroupedVQ(13)
+
+
+def test_codebooks_that_only_train_teach_the_encoder_and_are_not_coded() -> None:
+    torch.manual_seed(0)
+    quantizer = LeadingVQ(SimVQ(12, 3, 32), kept=2)
+    keeps_the_contract(quantizer, 12)
+    survives_storage(quantizer, LeadingVQ(SimVQ(12, 3, 32), kept=2), 12)
+    x = latents(12)
+    assert torch.equal(quantizer.encode(x), quantizer.inner.encode(x, 2))
+    assert len(quantizer.usage()) == 2
+    made = quantizer.train()(x.requires_grad_(True))
+    made.loss.backward()
+    assert all(book.projector.weight.grad.abs().sum() for book in quantizer.inner.books)
+    with pytest.raises(ValueError, match="4 codebooks cannot be kept of 3"):
+        LeadingVQ(SimVQ(12, 3, 32), kept=4)

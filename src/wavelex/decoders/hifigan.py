@@ -9,8 +9,10 @@ from torch import Tensor, nn
 
 from wavelex.decoders.base import Condition, Decoder
 from wavelex.nn.combine import Each, Mean
-from wavelex.nn.hifigan import SLOPE, centred, residual_block
+from wavelex.nn.dilated import Activation, same_conv
+from wavelex.nn.hifigan import leaky, residual_block
 from wavelex.nn.padded import PaddedConvTranspose1d
+from wavelex.nn.snake import AliasFreeSnake
 from wavelex.nn.streaming import Chain, State, Streaming
 
 
@@ -19,7 +21,8 @@ class HiFiGANDecoder(Decoder):
 
     Kong et al., "HiFi-GAN" (arXiv 2010.05646), section 2.2. `rates` and `kernels` are those of the transposed convolutions, each of which
     halves the `width`; `units` lists (kernel, dilations) of the residual blocks whose mean is taken after each. All convolutions are
-    centred, zeros at both ends.
+    centred, zeros at both ends. With `snake` it is that of Lee et al., "BigVGAN" (arXiv 2206.04658), section 3: alias-free snakes in
+    place of rectifiers, and none before the transposed convolutions.
     """
 
     pads = True
@@ -31,19 +34,21 @@ class HiFiGANDecoder(Decoder):
         rates: Sequence[int] = (8, 5, 4, 2),
         kernels: Sequence[int] = (16, 11, 8, 4),
         units: Sequence[tuple[int, Sequence[int]]] = ((3, (1, 3, 5)), (7, (1, 3, 5)), (11, (1, 3, 5))),
+        snake: bool = False,
     ) -> None:
         super().__init__()
         self.dim, self.hop_length = dim, math.prod(rates)
-        layers: list[Streaming] = [centred(dim, width, 7)]
+        activation: Activation = AliasFreeSnake if snake else leaky
+        layers: list[Streaming] = [same_conv(dim, width, 7)]
         for rate, kernel in zip(rates, kernels, strict=True):
             left = (kernel - rate) // 2
             layers += [
-                Each(nn.LeakyReLU(SLOPE)),
+                *([] if snake else [leaky(width)]),
                 PaddedConvTranspose1d(width, width // 2, kernel, rate, left=left, right=kernel - rate - left),
-                Mean(*(residual_block(width // 2, reach, dilations) for reach, dilations in units)),
+                Mean(*(residual_block(width // 2, reach, dilations, activation) for reach, dilations in units)),
             ]
             width //= 2
-        layers += [Each(nn.LeakyReLU(SLOPE)), centred(width, 1, 7), Each(nn.Tanh())]
+        layers += [activation(width), same_conv(width, 1, 7), Each(nn.Tanh())]
         self.network = Chain(*layers)
         self.lookahead = self.network.lookahead
 

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from wavelex.encoders.base import Encoder
 from wavelex.nn.combine import Each
-from wavelex.nn.hifigan import SLOPE, centred, residual_block
+from wavelex.nn.dilated import same_conv
+from wavelex.nn.hifigan import leaky, residual_block
 from wavelex.nn.padded import PaddedConv1d
 from wavelex.nn.streaming import Chain, State, Streaming
 from wavelex.nn.whole import Whole
@@ -38,16 +39,16 @@ class HiFiGANEncoder(Encoder):
     ) -> None:
         super().__init__()
         self.dim, self.hop_length = dim, math.prod(rates)
-        layers: list[Streaming] = [centred(1, width, 7)]
+        layers: list[Streaming] = [same_conv(1, width, 7)]
         for rate, kernel in reversed(list(zip(rates, kernels, strict=True))):
             side = (kernel - rate) // 2
             layers += [
-                Each(nn.LeakyReLU(SLOPE)),
+                leaky(width),
                 PaddedConv1d(width, 2 * width, kernel, rate, left=side, right=kernel - rate - side),
                 Whole(NormalisedBlocks(2 * width, units[::-1], norm_channels), 2 * width),
             ]
             width *= 2
-        layers += [Each(nn.LeakyReLU()), centred(width, dim, 3)]
+        layers += [Each(nn.LeakyReLU()), same_conv(width, dim, 3)]
         self.network = Chain(*layers)
 
     def initial_state(self, batch: int, like: Tensor) -> State:

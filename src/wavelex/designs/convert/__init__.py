@@ -11,11 +11,13 @@ import torch
 from wavelex.codec.model import CodecModel
 from wavelex.designs import build
 from wavelex.designs.convert import (
+    bigcodec,
     dac,
     encodec,
     hifi_codec,
     magicodec,
     mimi,
+    snac,
 )
 from wavelex.designs.convert.base import Converter
 from wavelex.designs.convert.reading import read_published
@@ -23,11 +25,13 @@ from wavelex.designs.convert.tensors import Tensors
 from wavelex.errors import WavelexError
 
 CONVERTERS: tuple[Converter, ...] = (
+    bigcodec.CONVERTER,
     dac.CONVERTER,
     encodec.CONVERTER,
     hifi_codec.CONVERTER,
     magicodec.CONVERTER,
     mimi.CONVERTER,
+    snac.CONVERTER,
 )
 
 
