@@ -118,4 +118,5 @@ def test_folders_of_transformers_give_what_transformers_gives(tmp_path: Path) ->
         assert torch.equal(codes[:, 1 : 1 + encoded.audio_codes.shape[2]], encoded.audio_codes[0])
         decoded = theirs.decode(encoded.audio_codes, encoded.audio_scales)[0]
         inner = ours.decoder.inner(ours.quantizer.inner.decode(encoded.audio_codes[0])) * encoded.audio_scales[0].reshape(1, 1, 1)
-    assert relative_error(inner[..., :4000], decoded[..., :4000]) < 1e-5
+    # Up to where the next segment would begin.
+    assert relative_error(inner[..., :3960], decoded[..., :3960]) < 1e-5
