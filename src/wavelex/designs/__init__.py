@@ -6,18 +6,35 @@ from collections.abc import Mapping
 from typing import Any
 
 from wavelex.codec.model import CodecModel
-from wavelex.designs import dac, encodec_24k, magicodec, mimi, speech_16k
+from wavelex.designs import (
+    bigcodec,
+    dac,
+    encodec_24k,
+    hh_codec,
+    hifi_codec,
+    magicodec,
+    mimi,
+    snac,
+    soundstream,
+    speech_16k,
+)
 from wavelex.designs.base import Design
 from wavelex.errors import WavelexError
 from wavelex.training.recipe import Recipe
 
 _ALL = (
+    bigcodec.DESIGN,
     dac.DAC_16K,
     dac.DAC_24K,
     dac.DAC_44K,
     encodec_24k.DESIGN,
+    hh_codec.DESIGN,
+    hifi_codec.DESIGN,
     magicodec.DESIGN,
     mimi.DESIGN,
+    snac.SNAC_24K,
+    snac.SNAC_44K,
+    soundstream.DESIGN,
     speech_16k.DESIGN,
 )
 DESIGNS: Mapping[str, Design] = {design.name: design for design in _ALL}

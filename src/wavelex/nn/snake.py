@@ -59,7 +59,7 @@ class AliasFreeSnake(Streaming):
     def step(self, x: Tensor, state: State, final: bool = False) -> tuple[Tensor, State]:
         of_up, of_down = state
         pairs, of_up = self.up.step(x, of_up, final)
-        doubled = pairs.reshape(len(x), -1, 2, pairs.shape[-1]).transpose(2, 3).flatten(2)
+        doubled = pairs.reshape(len(x), x.shape[1], 2, pairs.shape[-1]).transpose(2, 3).flatten(2)
         bent = doubled + torch.sin(self.alpha.exp()[:, None] * doubled).square() / (self.beta.exp()[:, None] + TINY)
         y, of_down = self.down.step(bent, of_down, final)
         return y, (of_up, of_down)

@@ -10,17 +10,28 @@ import torch
 
 from wavelex.codec.model import CodecModel
 from wavelex.designs import build
-from wavelex.designs.convert import dac, encodec, magicodec, mimi
+from wavelex.designs.convert import (
+    bigcodec,
+    dac,
+    encodec,
+    hifi_codec,
+    magicodec,
+    mimi,
+    snac,
+)
 from wavelex.designs.convert.base import Converter
 from wavelex.designs.convert.reading import read_published
 from wavelex.designs.convert.tensors import Tensors
 from wavelex.errors import WavelexError
 
 CONVERTERS: tuple[Converter, ...] = (
+    bigcodec.CONVERTER,
     dac.CONVERTER,
     encodec.CONVERTER,
+    hifi_codec.CONVERTER,
     magicodec.CONVERTER,
     mimi.CONVERTER,
+    snac.CONVERTER,
 )
 
 
