@@ -6,12 +6,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from wavelex.codec.model import CodecModel
-from wavelex.designs import speech_16k
+from wavelex.designs import language_codec, language_codec_stream, speech_16k, vocos_encodec, wavtokenizer
 from wavelex.designs.base import Design
 from wavelex.errors import WavelexError
 from wavelex.training.recipe import Recipe
 
-_ALL = (speech_16k.DESIGN,)
+_ALL = (
+    language_codec.DESIGN,
+    language_codec_stream.DESIGN,
+    speech_16k.DESIGN,
+    vocos_encodec.DESIGN,
+    wavtokenizer.DESIGN_40,
+    wavtokenizer.DESIGN_75,
+)
 DESIGNS: Mapping[str, Design] = {design.name: design for design in _ALL}
 PRESETS = ("full", "small")
 

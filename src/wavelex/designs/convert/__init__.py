@@ -10,12 +10,16 @@ import torch
 
 from wavelex.codec.model import CodecModel
 from wavelex.designs import build
+from wavelex.designs.convert import language_codec, vocos_encodec
 from wavelex.designs.convert.base import Converter
 from wavelex.designs.convert.reading import read_published
 from wavelex.designs.convert.tensors import Tensors
 from wavelex.errors import WavelexError
 
-CONVERTERS: tuple[Converter, ...] = ()
+CONVERTERS: tuple[Converter, ...] = (
+    language_codec.CONVERTER,
+    vocos_encodec.CONVERTER,
+)
 
 
 class Imported(NamedTuple):
