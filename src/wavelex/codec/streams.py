@@ -21,7 +21,10 @@ from wavelex.tokens.tokens import LOST, as_codes, check_codes
 
 
 class StreamEncoder:
-    """Samples in, codes out when ready. Chunks of any size give the codes of the whole signal."""
+    """Samples in, codes out when ready. Chunks of any size give the codes of the whole signal.
+
+    Where two code vectors are equally near to within rounding, the size of the chunks can decide between them.
+    """
 
     def __init__(self, model: CodecModel, search: CodeSearch, streams: int = 1, sample_rate: int | None = None) -> None:
         """Takes samples at `sample_rate`, the codec's unless given."""

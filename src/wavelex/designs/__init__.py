@@ -6,14 +6,30 @@ from collections.abc import Mapping
 from typing import Any
 
 from wavelex.codec.model import CodecModel
-from wavelex.designs import language_codec, language_codec_stream, speech_16k, vocos_encodec, wavtokenizer
+from wavelex.designs import (
+    dac,
+    encodec_24k,
+    language_codec,
+    language_codec_stream,
+    magicodec,
+    mimi,
+    speech_16k,
+    vocos_encodec,
+    wavtokenizer,
+)
 from wavelex.designs.base import Design
 from wavelex.errors import WavelexError
 from wavelex.training.recipe import Recipe
 
 _ALL = (
+    dac.DAC_16K,
+    dac.DAC_24K,
+    dac.DAC_44K,
+    encodec_24k.DESIGN,
     language_codec.DESIGN,
     language_codec_stream.DESIGN,
+    magicodec.DESIGN,
+    mimi.DESIGN,
     speech_16k.DESIGN,
     vocos_encodec.DESIGN,
     wavtokenizer.DESIGN_40,
