@@ -63,7 +63,7 @@ def test_a_step_of_training_is_the_published_one_but_for_the_gradient(count: int
     quantized = quantizer(latents, count)
     assert torch.equal(quantized.codes, codes_of(theirs[f"train.{count}.codes"]))
     assert relative_error(quantized.latents.detach(), theirs[f"train.{count}.quantized"]) < TOLERANCE
-    assert float(quantized.loss) == pytest.approx(float(theirs[f"train.{count}.losses"].mean()), rel=1e-5)
+    assert quantized.loss.item() == pytest.approx(float(theirs[f"train.{count}.losses"].mean()), rel=1e-5)
     weights = torch.linspace(-1, 1, latents.numel()).view_as(latents)
     (gradient,) = torch.autograd.grad((quantized.latents * weights).sum(), latents, retain_graph=True)
     torch.testing.assert_close(gradient, weights)
