@@ -54,13 +54,15 @@ def recipe() -> Recipe:
         "mpd_features": 1.0,
         "mrd": 1.0,
         "mrd_features": 1.0,
-        # Published as the sum over three windows, where the others are means.
-        "complex_mrd": 3.0,
-        "complex_mrd_features": 3.0,
+        "complex_mrd": 1.0,
+        "complex_mrd_features": 1.0,
     }
     return Recipe(
         (Stage("adversarial", 1_000_000, objectives, adversarial=True, start="kmeans"),),
-        options={"log_mel": {"n_fft": 1024, "hop": 256, "bands": 100}, "complex_mrd": {"loss": "least_squares"}},
+        options={
+            "log_mel": {"n_fft": 1024, "hop": 256, "bands": 100},
+            "complex_mrd": {"loss": "least_squares", "average": False, "first_map": True, "logits_map": False},
+        },
         settings={
             "batch": 100,
             "learning_rate": 2e-4,
@@ -68,6 +70,9 @@ def recipe() -> Recipe:
             "betas": (0.9, 0.999),
             "warmup": 0,
             "final_rate": 0.0,
+            # Published without.
+            "clip": 1e9,
+            "ema": 0.0,
             "prefix_odds": (0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0),
         },
     )
@@ -84,12 +89,11 @@ DESIGN = Design(
         deviations=(
             "The gradient of quantization is that of the identity; in the released code it is that times the codebooks used, less two.",
             "The discriminator of complex spectra learns; in the released code it is left out of the optimizer and stays random.",
-            "That discriminator is DAC's of complex spectra alone, as its periods are those of the one beside it.",
+            "Of DAC's discriminators there is that of complex spectra, with Hann windows; its periods are those of the one beside it.",
             "The number of codebooks is drawn for each clip, from three to all; in the released code for a batch.",
             "Codebooks are averaged, started and revived without the errors of the released code (see `quantizers/codebook.py`).",
             "One row of the decoder's adaptive norms is trained and used; in the released code each step draws one, all for one bit rate.",
             "The decoder has no attention, which the paper describes and the released weights lack.",
-            "Gradients are clipped to a norm of 1 and evaluated weights are averaged, as everywhere here.",
         ),
     ),
     language_codec,

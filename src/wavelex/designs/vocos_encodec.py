@@ -52,6 +52,9 @@ def recipe() -> Recipe:
             "betas": (0.9, 0.999),
             "warmup": 0,
             "final_rate": 0.0,
+            # Published without.
+            "clip": 1e9,
+            "ema": 0.0,
             "prefix_odds": tuple(float(count in (2, 4, 8, 16)) for count in range(1, 17)),
         },
     )
@@ -68,7 +71,6 @@ DESIGN = Design(
         deviations=(
             "The bit rate is drawn for each clip; in the released code for a batch.",
             "Latents of another number of codebooks than the four take the norms of the next higher bit rate.",
-            "Gradients are clipped to a norm of 1 and evaluated weights are averaged, as everywhere here.",
         ),
     ),
     vocos_encodec,

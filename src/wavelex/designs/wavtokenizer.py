@@ -51,13 +51,15 @@ def recipe() -> Recipe:
         "mpd_features": 1.0,
         "mrd": 1.0,
         "mrd_features": 1.0,
-        # Published as the sum over three windows, where the others are means.
-        "complex_mrd": 3.0,
-        "complex_mrd_features": 3.0,
+        "complex_mrd": 1.0,
+        "complex_mrd_features": 1.0,
     }
     return Recipe(
         (Stage("adversarial", 1_000_000, objectives, adversarial=True, start="kmeans"),),
-        options={"log_mel": {"n_fft": 1024, "hop": 256, "bands": 100}, "complex_mrd": {"loss": "least_squares"}},
+        options={
+            "log_mel": {"n_fft": 1024, "hop": 256, "bands": 100},
+            "complex_mrd": {"loss": "least_squares", "average": False, "first_map": True, "logits_map": False},
+        },
         settings={
             "batch": 40,
             "segment_seconds": 3.0,
@@ -66,6 +68,9 @@ def recipe() -> Recipe:
             "betas": (0.9, 0.999),
             "warmup": 0,
             "final_rate": 0.0,
+            # Published without.
+            "clip": 1e9,
+            "ema": 0.0,
             "prefix_odds": (1.0,),
         },
     )
@@ -80,10 +85,9 @@ def _card(summary: str, aims_at: str, parameters: float) -> Card:
         licence="MIT",
         deviations=(
             "The discriminator of complex spectra learns; in the released code it is left out of the optimizer and stays random.",
-            "That discriminator is DAC's of complex spectra alone, as its periods are those of the one beside it.",
+            "Of DAC's discriminators there is that of complex spectra, with Hann windows; its periods are those of the one beside it.",
             "Codebooks are averaged, started and revived without the errors of the released code (see `quantizers/codebook.py`).",
             "One row of the decoder's adaptive norms is trained and used; in the released code each step draws one, all for one bit rate.",
-            "Gradients are clipped to a norm of 1 and evaluated weights are averaged, as everywhere here.",
         ),
     )
 

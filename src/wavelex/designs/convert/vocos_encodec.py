@@ -54,7 +54,7 @@ def _beside(config: Mapping[str, Any]) -> Tensors:
     """EnCodec's own checkpoint."""
     if "encodec" not in config:
         raise WavelexError('the encoder is not in it; name EnCodec\'s own checkpoint as well, as "encodec" in the configuration')
-    return Tensors(read_published(Path(config["encodec"])).tensors)
+    return Tensors(read_published(Path(str(config["encodec"]))).tensors)
 
 
 def _codebooks(encodec: Tensors, copy: Tensor) -> dict[str, Tensor]:
@@ -74,9 +74,11 @@ def _codebooks(encodec: Tensors, copy: Tensor) -> dict[str, Tensor]:
 
 def _rates(tensors: Tensors, config: Mapping[str, Any], hop: int, size: int) -> list[int]:
     """How many codebooks each row of the adaptive norms is for: as many as EnCodec takes for its bandwidth."""
-    bandwidths = config.get("feature_extractor", {}).get("bandwidths", BANDWIDTHS)
-    if len(bandwidths) != decoder_rows(tensors):
-        raise WavelexError(f"its norms have {decoder_rows(tensors)} rows, for bandwidths of {', '.join(map(str, bandwidths))} kbit/s")
+    extractor = config.get("feature_extractor")
+    bandwidths = extractor.get("bandwidths", BANDWIDTHS) if isinstance(extractor, Mapping) else BANDWIDTHS
+    numbers = isinstance(bandwidths, (list, tuple)) and all(isinstance(each, (int, float)) for each in bandwidths)
+    if not numbers or len(bandwidths) != decoder_rows(tensors):
+        raise WavelexError(f"its norms have {decoder_rows(tensors)} rows, which bandwidths of {bandwidths!r} kbit/s do not fit")
     return [max(1, int(1000 * bandwidth / (SAMPLE_RATE / hop * math.log2(size)))) for bandwidth in bandwidths]
 
 
