@@ -6,12 +6,19 @@ from pathlib import Path
 
 import pytest
 import torch
+from conftest import voice
 from fixtures import Fixture, load_fixture, relative_error
 from torch import Tensor
 
+from wavelex.audio.samples import Audio
+from wavelex.audio.writing import write_audio
 from wavelex.codec.model import CodecModel
+from wavelex.designs import build, recipe
 from wavelex.designs.convert import import_checkpoint
 from wavelex.errors import WavelexError
+from wavelex.training.data import PackedAudio
+from wavelex.training.settings import Settings
+from wavelex.training.trainer import Trainer
 
 TOLERANCE = 1e-5
 DESIGNS = {"languagecodec": "language_codec", "wavtokenizer_75": "wavtokenizer_75", "wavtokenizer_40": "wavtokenizer_40"}
@@ -83,3 +90,26 @@ def test_discriminators_in_a_checkpoint_are_left_out_and_nothing_else(tmp_path: 
         import_checkpoint(tmp_path / "other.ckpt")
     with pytest.raises(WavelexError, match="bandwidth_id is 4; choose from 0 to 3"):
         import_checkpoint(tmp_path / "run.ckpt", {"bandwidth_id": 4})
+
+
+def test_every_discriminator_of_the_recipe_learns(tmp_path: Path) -> None:
+    """In the released code that of complex spectra is left out of the optimizer."""
+    for index in range(2):
+        write_audio(tmp_path / f"{index}.wav", Audio(voice(2, seed=index)[None], 16_000))
+    audio = PackedAudio(sorted(tmp_path.glob("*.wav")), 16_000, tmp_path / "cache", lambda done: None)
+    told = recipe("language_codec")
+    options = {**told.options, "mpd": {"width": 0.05}, "mrd": {"width": 0.1}, "complex_mrd": {**told.options["complex_mrd"], "width": 0.1}}
+    numbers = {**told.settings, "batch": 2, "segment_seconds": 0.25, "kmeans_batches": 2, "precision": "float32"}
+    tiny = {"filters": 4, "size": 16, "width": 32, "hidden": 32, "blocks": 2}
+    torch.manual_seed(0)
+    trainer = Trainer(build("language_codec", tiny, preset="small"), Settings(told.stages, options, **numbers), audio, torch.device("cpu"))
+    assert set(trainer.critic_optimizers) == {"mpd", "mrd", "complex_mrd"}
+    losses = trainer.step()
+    assert set(told.stages[0].objectives) <= set(losses)
+    for name, optimizer in trainer.critic_optimizers.items():
+        learning = {id(p) for group in optimizer.param_groups for p in group["params"]}
+        for critic in trainer.objectives[name].critics():
+            for key, parameter in critic.named_parameters():
+                assert id(parameter) in learning, key
+                # Within the margin of the hinge real and fake pull a bias equally hard in opposite directions.
+                assert parameter.grad is not None and (parameter.ndim == 1 or float(parameter.grad.abs().max()) > 0), (name, key)
