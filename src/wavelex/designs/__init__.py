@@ -12,11 +12,15 @@ from wavelex.designs import (
     encodec_24k,
     hh_codec,
     hifi_codec,
+    language_codec,
+    language_codec_stream,
     magicodec,
     mimi,
     snac,
     soundstream,
     speech_16k,
+    vocos_encodec,
+    wavtokenizer,
 )
 from wavelex.designs.base import Design
 from wavelex.errors import WavelexError
@@ -30,12 +34,17 @@ _ALL = (
     encodec_24k.DESIGN,
     hh_codec.DESIGN,
     hifi_codec.DESIGN,
+    language_codec.DESIGN,
+    language_codec_stream.DESIGN,
     magicodec.DESIGN,
     mimi.DESIGN,
     snac.SNAC_24K,
     snac.SNAC_44K,
     soundstream.DESIGN,
     speech_16k.DESIGN,
+    vocos_encodec.DESIGN,
+    wavtokenizer.DESIGN_40,
+    wavtokenizer.DESIGN_75,
 )
 DESIGNS: Mapping[str, Design] = {design.name: design for design in _ALL}
 PRESETS = ("full", "small")

@@ -15,9 +15,11 @@ from wavelex.designs.convert import (
     dac,
     encodec,
     hifi_codec,
+    language_codec,
     magicodec,
     mimi,
     snac,
+    vocos_encodec,
 )
 from wavelex.designs.convert.base import Converter
 from wavelex.designs.convert.reading import read_published
@@ -29,9 +31,11 @@ CONVERTERS: tuple[Converter, ...] = (
     dac.CONVERTER,
     encodec.CONVERTER,
     hifi_codec.CONVERTER,
+    language_codec.CONVERTER,
     magicodec.CONVERTER,
     mimi.CONVERTER,
     snac.CONVERTER,
+    vocos_encodec.CONVERTER,
 )
 
 
