@@ -33,7 +33,7 @@ class AttentionBook(Book):
     def logits(self, rows: Tensor) -> Tensor:
         """Rows (n, dim) to (n, size)."""
         queries, keys = (x / x.square().mean(1, keepdim=True).add(1e-6).sqrt() for x in (self.query(rows), self.key(self.table)))
-        return queries @ keys.T * (self.sharpness / queries.shape[1])
+        return torch.matmul(queries, keys.T) * (self.sharpness / queries.shape[1])
 
     def choose(self, rows: Tensor, vectors: Tensor) -> Tensor:
         """The code of the largest logit."""

@@ -53,7 +53,8 @@ class LatticeVQ(Quantizer):
             return self.steps
         if self.turned is None:
             return torch.diag(self.steps)
-        return self.rotation @ torch.linalg.matrix_exp(self.turned - self.turned.T) * self.steps
+        turn: Tensor = torch.linalg.matrix_exp(self.turned - self.turned.T)
+        return torch.matmul(self.rotation, turn) * self.steps
 
     def forward(self, latents: Tensor, num_codebooks: int | Tensor | None = None) -> Quantized:
         counts = self.counts(num_codebooks, latents)
@@ -109,9 +110,10 @@ class LatticeVQ(Quantizer):
 
     def _coordinates(self, latents: Tensor, basis: Tensor) -> Tensor:
         """Whole ones, without a gradient."""
-        inner = torch.linalg.inv(basis.detach()) @ (latents.detach() - self.centre[:, None])
+        inverse: Tensor = torch.linalg.inv(basis.detach())
+        inner = torch.matmul(inverse, latents.detach() - self.centre[:, None])
         return inner.round().clamp(-self.reach, self.reach)
 
     def _points(self, coordinates: Tensor, basis: Tensor, first: Tensor) -> Tensor:
         """Of coordinates (batch, dim, frames), about the centre where there is a first code."""
-        return basis @ coordinates.to(basis.dtype) + self.centre[:, None] * first[:, None]
+        return torch.matmul(basis, coordinates.to(basis.dtype)) + self.centre[:, None] * first[:, None]
