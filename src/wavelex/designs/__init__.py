@@ -6,12 +6,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from wavelex.codec.model import CodecModel
-from wavelex.designs import speech_16k
+from wavelex.designs import dac, encodec_24k, magicodec, mimi, speech_16k
 from wavelex.designs.base import Design
 from wavelex.errors import WavelexError
 from wavelex.training.recipe import Recipe
 
-_ALL = (speech_16k.DESIGN,)
+_ALL = (
+    dac.DAC_16K,
+    dac.DAC_24K,
+    dac.DAC_44K,
+    encodec_24k.DESIGN,
+    magicodec.DESIGN,
+    mimi.DESIGN,
+    speech_16k.DESIGN,
+)
 DESIGNS: Mapping[str, Design] = {design.name: design for design in _ALL}
 PRESETS = ("full", "small")
 

@@ -10,12 +10,18 @@ import torch
 
 from wavelex.codec.model import CodecModel
 from wavelex.designs import build
+from wavelex.designs.convert import dac, encodec, magicodec, mimi
 from wavelex.designs.convert.base import Converter
 from wavelex.designs.convert.reading import read_published
 from wavelex.designs.convert.tensors import Tensors
 from wavelex.errors import WavelexError
 
-CONVERTERS: tuple[Converter, ...] = ()
+CONVERTERS: tuple[Converter, ...] = (
+    dac.CONVERTER,
+    encodec.CONVERTER,
+    magicodec.CONVERTER,
+    mimi.CONVERTER,
+)
 
 
 class Imported(NamedTuple):
