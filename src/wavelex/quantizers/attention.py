@@ -32,7 +32,7 @@ class AttentionBook(Book):
 
     def logits(self, rows: Tensor) -> Tensor:
         """Rows (n, dim) to (n, size)."""
-        queries, keys = (x / x.square().mean(1, keepdim=True).add(1e-6).sqrt() for x in (self.query(rows), self.key(self.table)))
+        queries, keys = _of_unit_power(self.query(rows)), _of_unit_power(self.key(self.table))
         return torch.matmul(queries, keys.T) * (self.sharpness / queries.shape[1])
 
     def choose(self, rows: Tensor, vectors: Tensor) -> Tensor:
@@ -76,3 +76,8 @@ class AttentionVQ(VectorQuantizer):
     ) -> None:
         books = [AttentionBook(size, dim, key_dim or dim, sharpness, codebook_weight, decided) for _ in range(codebooks)]
         super().__init__(dim, books)
+
+
+def _of_unit_power(x: Tensor) -> Tensor:
+    """Rows (n, dim) with a mean square of one."""
+    return x * (x.square().mean(1, keepdim=True) + 1e-6).rsqrt()
