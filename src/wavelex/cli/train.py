@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from wavelex.audio.recordings import list_recordings
+from wavelex.cli.common import json_object
 from wavelex.codec.checkpoint import load_codec
 from wavelex.codec.codec import Codec
 from wavelex.codec.model import CodecModel
@@ -54,7 +54,7 @@ def train(
     given = {
         "name": name,
         "design": design,
-        "arguments": None if arguments is None else _arguments(arguments),
+        "arguments": None if arguments is None else json_object("--arguments", arguments),
         "data": _absolute(data),
         "dev": _absolute(dev),
         "dev_clips": dev_clips,
@@ -172,13 +172,3 @@ def _checked(plan: Plan) -> CodecModel:
 
 def _absolute(path: Path | None) -> str | None:
     return None if path is None else str(path.absolute())
-
-
-def _arguments(text: str) -> dict[str, object]:
-    try:
-        values = json.loads(text)
-    except ValueError as error:
-        raise WavelexError(f"--arguments {text!r}: not JSON ({error})") from error
-    if not isinstance(values, dict):
-        raise WavelexError(f"--arguments {text!r}: give a JSON object")
-    return values

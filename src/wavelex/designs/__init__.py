@@ -6,7 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from wavelex.codec.model import CodecModel
-from wavelex.designs import dac, encodec_24k, magicodec, mimi, speech_16k
+from wavelex.designs import (
+    dac,
+    encodec_24k,
+    language_codec,
+    language_codec_stream,
+    magicodec,
+    mimi,
+    speech_16k,
+    vocos_encodec,
+    wavtokenizer,
+)
 from wavelex.designs.base import Design
 from wavelex.errors import WavelexError
 from wavelex.training.recipe import Recipe
@@ -16,9 +26,14 @@ _ALL = (
     dac.DAC_24K,
     dac.DAC_44K,
     encodec_24k.DESIGN,
+    language_codec.DESIGN,
+    language_codec_stream.DESIGN,
     magicodec.DESIGN,
     mimi.DESIGN,
     speech_16k.DESIGN,
+    vocos_encodec.DESIGN,
+    wavtokenizer.DESIGN_40,
+    wavtokenizer.DESIGN_75,
 )
 DESIGNS: Mapping[str, Design] = {design.name: design for design in _ALL}
 PRESETS = ("full", "small")

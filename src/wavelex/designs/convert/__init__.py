@@ -10,7 +10,7 @@ import torch
 
 from wavelex.codec.model import CodecModel
 from wavelex.designs import build
-from wavelex.designs.convert import dac, encodec, magicodec, mimi
+from wavelex.designs.convert import dac, encodec, language_codec, magicodec, mimi, vocos_encodec
 from wavelex.designs.convert.base import Converter
 from wavelex.designs.convert.reading import read_published
 from wavelex.designs.convert.tensors import Tensors
@@ -19,8 +19,10 @@ from wavelex.errors import WavelexError
 CONVERTERS: tuple[Converter, ...] = (
     dac.CONVERTER,
     encodec.CONVERTER,
+    language_codec.CONVERTER,
     magicodec.CONVERTER,
     mimi.CONVERTER,
+    vocos_encodec.CONVERTER,
 )
 
 
