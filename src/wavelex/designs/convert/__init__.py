@@ -36,7 +36,8 @@ class Imported(NamedTuple):
 def import_checkpoint(path: Path, config: Mapping[str, Any] | None = None) -> Imported:
     """The model of a published checkpoint, in eval mode; `config` adds to or replaces what the checkpoint says of its configuration.
 
-    Raises WavelexError for a checkpoint of no known codec, or of one that waits for a part (`waiting`), and for tensors that are missing, left over or misshapen.
+    Raises WavelexError for a checkpoint of no known codec, or of one that waits for a part (`waiting`), and for tensors that are missing,
+    left over or misshapen.
     """
     published = read_published(path)
     told = {**published.config, **(config or {})}
