@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from wavelex.codec.model import CodecModel
-from wavelex.designs import magicodec, mimi, speech_16k
+from wavelex.designs import magicodec, mimi, pocket_tts, speech_16k
 from wavelex.designs.base import Design
 from wavelex.errors import WavelexError
 from wavelex.training.recipe import Recipe
@@ -14,6 +14,7 @@ from wavelex.training.recipe import Recipe
 _ALL = (
     magicodec.DESIGN,
     mimi.DESIGN,
+    pocket_tts.DESIGN,
     speech_16k.DESIGN,
 )
 DESIGNS: Mapping[str, Design] = {design.name: design for design in _ALL}

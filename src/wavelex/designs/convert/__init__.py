@@ -10,7 +10,7 @@ import torch
 
 from wavelex.codec.model import CodecModel
 from wavelex.designs import build
-from wavelex.designs.convert import magicodec, mimi
+from wavelex.designs.convert import magicodec, mimi, pocket_tts
 from wavelex.designs.convert.base import Converter
 from wavelex.designs.convert.reading import read_published
 from wavelex.designs.convert.tensors import Tensors
@@ -20,6 +20,7 @@ from wavelex.errors import WavelexError
 CONVERTERS: tuple[Converter, ...] = (
     magicodec.CONVERTER,
     mimi.CONVERTER,
+    pocket_tts.CONVERTER,
 )
 
 

@@ -37,14 +37,14 @@ SAME_NAMES = (
 
 
 def recognises(tensors: Tensors, config: Mapping[str, Any]) -> bool:
-    names = {_same(name) for name in tensors.names()}
+    names = {same_names(name) for name in tensors.names()}
     return {"semantic.input_proj.weight", "acoustic.input_proj.weight", "upsample.weight"} <= names
 
 
 def convert(tensors: Tensors, config: Mapping[str, Any]) -> Converted:
     """Heads, window and sample rate are not in the shapes: those of either project's configuration, else as published."""
     of_moshi = any(".self_attn.in_proj" in name for name in tensors.names())
-    same = Tensors({_same(name): tensors.take(name) for name in tensors.names()})
+    same = Tensors({same_names(name): tensors.take(name) for name in tensors.names()})
     told = {**config, **config.get("transformer", {})}
     heads = told.get("num_heads", told.get("num_attention_heads", 8))
     dim, strides = same.shape("downsample.weight")[0], encoder_strides(same)
@@ -128,7 +128,8 @@ def _quantizer(published: Tensors) -> dict[str, Tensor]:
     return ours
 
 
-def _same(name: str) -> str:
+def same_names(name: str) -> str:
+    """A name of moshi or of transformers in the one set that both are turned into."""
     for pattern, replacement in SAME_NAMES:
         name = re.sub(pattern, replacement, name)
     return name
