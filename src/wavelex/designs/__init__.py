@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from wavelex.codec.model import CodecModel
-from wavelex.designs import magicodec, mimi, pocket_tts, speech_16k
+from wavelex.designs import magicodec, mimi, pocket_tts, speech_16k, vibevoice
 from wavelex.designs.base import Design
 from wavelex.errors import WavelexError
 from wavelex.training.recipe import Recipe
@@ -16,6 +16,7 @@ _ALL = (
     mimi.DESIGN,
     pocket_tts.DESIGN,
     speech_16k.DESIGN,
+    vibevoice.DESIGN,
 )
 DESIGNS: Mapping[str, Design] = {design.name: design for design in _ALL}
 PRESETS = ("full", "small")

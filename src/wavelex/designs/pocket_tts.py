@@ -34,7 +34,7 @@ def pocket_tts(
     dim: int = 32,
     bits: int = 6,
 ) -> CodecModel:
-    """Causal throughout. `context` is in steps of the transformers, `stride` of which make a frame; each number is coded with `bits` bits."""
+    """Causal throughout. `context` is in steps of the transformers, `stride` of which make a frame; a number is coded with `bits` bits."""
     shared: dict[str, Any] = {
         "dim": width,
         "filters": filters,
@@ -65,12 +65,16 @@ def pocket_tts(
 
 
 def recipe() -> Recipe:
-    """Mimi's, with the penalty of a variational autoencoder on the latents in place of a commitment."""
-    adversarial = {"ms_stft": 4.0, "ms_stft_features": 4.0, "commitment": 0.01}
+    """Distances in time and frequency, discriminators, and the penalty of a variational autoencoder on the latents."""
     return Recipe(
         (
-            Stage("reconstruction", 0, {**adversarial, "waveform": 0.1, "multi_mel": 2.0}, adversarial=True, start="kmeans"),
-            Stage("adversarial", 1_000_000, adversarial, adversarial=True, start="kmeans"),
+            Stage(
+                "adversarial",
+                1_000_000,
+                {"waveform": 0.1, "multi_mel": 2.0, "ms_stft": 4.0, "ms_stft_features": 4.0, "commitment": 0.01},
+                adversarial=True,
+                start="kmeans",
+            ),
         ),
         options={"ms_stft": {"loss": "hinge"}},
         settings={

@@ -10,7 +10,7 @@ import torch
 
 from wavelex.codec.model import CodecModel
 from wavelex.designs import build
-from wavelex.designs.convert import magicodec, mimi, pocket_tts
+from wavelex.designs.convert import magicodec, mimi, pocket_tts, vibevoice
 from wavelex.designs.convert.base import Converter
 from wavelex.designs.convert.reading import read_published
 from wavelex.designs.convert.tensors import Tensors
@@ -21,6 +21,7 @@ CONVERTERS: tuple[Converter, ...] = (
     magicodec.CONVERTER,
     mimi.CONVERTER,
     pocket_tts.CONVERTER,
+    vibevoice.CONVERTER,
 )
 
 
