@@ -6,12 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from wavelex.codec.model import CodecModel
-from wavelex.designs import magicodec, mimi, pocket_tts, speech_16k, vibevoice
+from wavelex.designs import dac, encodec_24k, magicodec, mimi, pocket_tts, speech_16k, vibevoice
 from wavelex.designs.base import Design
 from wavelex.errors import WavelexError
 from wavelex.training.recipe import Recipe
 
 _ALL = (
+    dac.DAC_16K,
+    dac.DAC_24K,
+    dac.DAC_44K,
+    encodec_24k.DESIGN,
     magicodec.DESIGN,
     mimi.DESIGN,
     pocket_tts.DESIGN,

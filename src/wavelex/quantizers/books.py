@@ -94,6 +94,10 @@ class VectorQuantizer(Quantizer):
         """What is coded of latents: themselves, in single precision at least."""
         return latents.to(torch.promote_types(latents.dtype, torch.float32))
 
+    def leaving(self, total: Tensor, there: Tensor) -> Tensor:
+        """Latents of the sum of vectors (batch, dim, frames); `there` (batch, frames) marks the frames that have a first code."""
+        return total
+
     def forward(self, latents: Tensor, num_codebooks: int | Tensor | None = None) -> Quantized:
         counts = self.counts(num_codebooks, latents)
         learning = self.training and torch.is_grad_enabled()
@@ -112,7 +116,9 @@ class VectorQuantizer(Quantizer):
                 added = self._placed(chosen.detach().transpose(1, 2) * active[:, None, None], channels)
                 residual, total = residual - added, total + added
                 codes.append(torch.where(active[:, None], indices, -1))
-            return Quantized(with_gradient(entered, total, self.gradient), torch.stack(codes, dim=1), torch.stack(losses).mean())
+            found = torch.stack(codes, dim=1)
+            left = self.leaving(with_gradient(entered, total, self.gradient), found[:, 0] >= 0)
+            return Quantized(left, found, torch.stack(losses).mean())
 
     @torch.no_grad()
     def encode(self, latents: Tensor, num_codebooks: int | None = None, beams: Sequence[int] = (1,)) -> Tensor:
@@ -131,11 +137,11 @@ class VectorQuantizer(Quantizer):
     def decode(self, codes: Tensor) -> Tensor:
         """Codes (batch, n, frames), n from 1 to all codebooks, to latents (batch, dim, frames); -1 adds nothing."""
         self.counts(codes.shape[1], codes)
-        total = 0
-        for (book, channels), row in zip(self._channels(), codes.unbind(1), strict=False):
-            chosen = book.lookup(row.clamp(min=0)) * (row >= 0)[..., None]
-            total = total + self._placed(chosen.transpose(1, 2), channels)
-        return total
+        each = [
+            self._placed((book.lookup(row.clamp(min=0)) * (row >= 0)[..., None]).transpose(1, 2), channels)
+            for (book, channels), row in zip(self._channels(), codes.unbind(1), strict=False)
+        ]
+        return self.leaving(torch.stack(each).sum(0), codes[:, 0] >= 0)
 
     @property
     def started(self) -> bool:

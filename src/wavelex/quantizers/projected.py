@@ -5,20 +5,21 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from wavelex.quantizers.books import VectorQuantizer
+from wavelex.quantizers.books import VectorQuantizer, rows_of
 from wavelex.quantizers.kmeans import kmeans
 from wavelex.quantizers.side_by_side import mapped
 from wavelex.quantizers.sim import LinearBook
 
 
 class FeatureBook(LinearBook):
-    """A `LinearBook` whose base are the k-means centres of features that it is started on."""
+    """A `LinearBook` whose base is the k-means centres of features that it is started on."""
 
     fitted: Tensor
 
     def __init__(self, size: int, dim: int, base_dim: int, codebook_weight: float, commitment: float, iterations: int) -> None:
         super().__init__(size, dim, base_dim, codebook_weight=codebook_weight, commitment=commitment)
-        nn.init.normal_(self.projector.weight, std=dim**-0.5)  # type: ignore[arg-type]
+        self.projector: nn.Linear
+        nn.init.normal_(self.projector.weight, std=dim**-0.5)
         self.iterations = iterations
         self.register_buffer("fitted", torch.tensor(False))
 
@@ -36,8 +37,8 @@ class ProjectedVQ(VectorQuantizer):
     """One codebook of `size` frozen features of `feature_dim`, projected to `code_dim`, where latents are mapped to be compared and back.
 
     Zhu et al., "Scaling the codebook size of VQGAN to 100,000 with a utilization rate of 99%" (arXiv 2406.11837), section 3.2: the base
-    is k-means of features of many data, only the projector learns. Features are those that `fit` is given; `start` takes the latents
-    themselves, in which case `feature_dim` must be `dim`, its default. The gradient passes straight through.
+    is k-means of features of much data, and only the projector learns. `start` takes such features, `feature_dim` wide, or the latents
+    themselves; then all three maps begin as the projection on the latents' principal components. The gradient passes straight through.
     """
 
     def __init__(
@@ -62,5 +63,14 @@ class ProjectedVQ(VectorQuantizer):
 
     @torch.no_grad()
     def start(self, latents: Tensor) -> None:
-        """Place the base on latents (batch, dim, frames), or on features (batch, feature_dim, frames) of other data."""
-        self.books[0].start(latents.transpose(1, 2).reshape(-1, latents.shape[1]))
+        rows = rows_of(latents)
+        book = self.books[0]
+        mean = rows.mean(0)
+        book.start(rows - mean)
+        if rows.shape[1] == self.out_of.out_channels and isinstance(book, FeatureBook):
+            components = torch.linalg.eigh(torch.cov(rows.T)).eigenvectors[:, -self.dim :].T
+            self.into.weight.copy_(components[:, :, None])
+            self.into.bias.copy_(-components @ mean)
+            book.projector.weight.copy_(components)
+            self.out_of.weight.copy_(components.T[:, :, None])
+            self.out_of.bias.copy_(mean)

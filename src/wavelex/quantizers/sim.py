@@ -29,8 +29,10 @@ class LinearBook(Book):
         super().__init__(size, dim, codebook_weight, commitment)
         base_dim = base_dim or dim
         self.register_buffer("base", torch.randn(size, base_dim) * base_dim**-0.5)
-        self.projector: nn.Module = nn.Linear(base_dim, dim, bias=bias)
-        if hidden:
+        self.projector: nn.Module
+        if not hidden:
+            self.projector = nn.Linear(base_dim, dim, bias=bias)
+        else:
             self.projector = nn.Sequential(nn.Linear(base_dim, hidden), nn.ReLU(), nn.Linear(hidden, dim))
         self._kept: tuple[list[tuple[int, int, torch.device]], list[Tensor], Tensor] | None = None
 

@@ -10,7 +10,7 @@ import torch
 
 from wavelex.codec.model import CodecModel
 from wavelex.designs import build
-from wavelex.designs.convert import magicodec, mimi, pocket_tts, vibevoice
+from wavelex.designs.convert import dac, encodec, magicodec, mimi, pocket_tts, vibevoice
 from wavelex.designs.convert.base import Converter
 from wavelex.designs.convert.reading import read_published
 from wavelex.designs.convert.tensors import Tensors
@@ -18,6 +18,8 @@ from wavelex.designs.convert.waiting import waiting_for
 from wavelex.errors import WavelexError
 
 CONVERTERS: tuple[Converter, ...] = (
+    dac.CONVERTER,
+    encodec.CONVERTER,
     magicodec.CONVERTER,
     mimi.CONVERTER,
     pocket_tts.CONVERTER,
