@@ -7,8 +7,9 @@ from typing import Any
 
 import torch
 
-from wavelex.designs.convert.base import Converted, Converter
-from wavelex.designs.convert.mimi import encoder_strides, same_names, seanet, transformer_layer
+from wavelex.designs.convert.base import Converted, Converter, whole_number
+from wavelex.designs.convert.mimi import as_layer, same_names, seanet_sizes, transformer_layer
+from wavelex.designs.convert.seanet import seanet_weights
 from wavelex.designs.convert.tensors import Tensors, count
 
 
@@ -19,26 +20,25 @@ def recognises(tensors: Tensors, config: Mapping[str, Any]) -> bool:
 def convert(tensors: Tensors, config: Mapping[str, Any]) -> Converted:
     """Heads, window and sample rate are not in the shapes: those of the configuration, else as published."""
     same = Tensors({same_names(name): tensors.take(name) for name in tensors.names()})
-    strides, layers, heads = encoder_strides(same), count(same, "encoder_transformer"), config.get("num_attention_heads", 8)
-    dim = same.shape("latent_proj.weight")[1]
+    layers, heads = count(same, "encoder_transformer"), whole_number(config, "num_attention_heads", default=8)
+    encoder, (width, dim, _) = seanet_weights(same.under("encoder")), same.shape("latent_proj.weight")
     arguments = {
-        "sample_rate": config.get("sampling_rate", 24_000),
-        "width": same.shape("latent_proj.weight")[0],
-        "filters": same.shape("encoder.0.weight")[0],
-        "strides": strides,
+        "sample_rate": whole_number(config, "sampling_rate", default=24_000),
+        **seanet_sizes(encoder),
+        "width": width,
         "stride": same.shape("downsample.weight")[2] // 2,
         "layers": layers,
         "hidden": same.shape("encoder_transformer.0.expand.weight")[0],
         "heads": heads,
-        "context": config.get("sliding_window", 250),
+        "context": whole_number(config, "sliding_window", default=250),
         "dim": dim,
     }
     parts = {
-        "encoder.network.layers.0": seanet(same.under("encoder")),
+        "encoder.network.layers.0": as_layer(encoder),
         f"encoder.network.layers.{layers + 1}": {"conv.weight": same.take("downsample.weight")},
         "decoder.network.layers.0": {"conv.weight": same.take("latent_proj.weight")},
         "decoder.network.layers.1": {"conv.weight": same.take("upsample.weight")},
-        f"decoder.network.layers.{layers + 2}": seanet(same.under("decoder"), transposed=range(2, 3 * len(strides), 3)),
+        f"decoder.network.layers.{layers + 2}": as_layer(seanet_weights(same.under("decoder"), decoder=True)),
         "quantizer": {"spread": torch.ones(dim), "fitted": torch.tensor(False)},
     }
     for index in range(layers):

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from wavelex.designs.convert.base import Converted, Converter
+from wavelex.designs.convert.base import Converted, Converter, whole_number
 from wavelex.designs.convert.tensors import Tensors, count
 
 
@@ -22,13 +22,12 @@ def convert(tensors: Tensors, config: Mapping[str, Any]) -> Converted:
     depths = [count(tensors, f"encoder.{stage}.stage") for stage in ("stem", *(f"conv_layers.{index}" for index in range(stages)))]
     dim, _, kernel = tensors.shape("encoder.head.conv.weight")
     arguments = {
-        "sample_rate": config.get("sampling_rate", 24_000),
+        "sample_rate": whole_number(config, "sampling_rate", default=24_000),
         "filters": tensors.shape("encoder.stem.conv.conv.weight")[0],
         "strides": [tensors.shape(f"encoder.conv_layers.{index}.conv.conv.weight")[2] // 2 for index in range(stages)],
         "depths": depths,
         "kernel": kernel,
         "dim": dim,
-        "deviation": config.get("vae_std", 0.625),
     }
     ours = {"quantizer.spread": torch.ones(dim), "quantizer.fitted": torch.tensor(False)}
     for part, counts in (("encoder", depths), ("decoder", depths[::-1])):
