@@ -68,7 +68,7 @@ class StructuralVQ(VectorQuantizer):
 def structural_centres(rows: Tensor, most: int, sub_graph: int, neighbours: int) -> Tensor:
     """Means (K, dim) of the clusters of rows (n, dim), 1 <= K <= most."""
     order = torch.randperm(len(rows), device=rows.device)
-    pieces = [_means(rows[piece], clusters(graph_of(rows[piece], neighbours))) for piece in order.split(sub_graph)]
+    pieces = [_means(rows[piece], clusters(graph_of(rows[piece], neighbours))) for piece in torch.split(order, sub_graph)]
     means, weights = (torch.cat(parts) for parts in zip(*pieces, strict=True))
     if len(pieces) > 1:
         # What is one cluster of all has at most one mean in each sub-graph, so that more neighbours would be strangers.
