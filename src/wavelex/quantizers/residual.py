@@ -10,20 +10,24 @@ from torch import Tensor, nn
 from wavelex.quantizers.base import Quantized, Quantizer
 from wavelex.quantizers.beam import beam_search
 from wavelex.quantizers.codebook import Codebook
+from wavelex.quantizers.gradients import GRADIENTS, with_gradient
 
 
 class ResidualVQ(Quantizer):
     """`codebooks` codebooks of `size` vectors over latents (batch, dim, frames); any prefix decodes.
 
     Zeghidour et al., "SoundStream" (arXiv 2107.03312), section III-C. Gradients as in audiocraft and moshi: every
-    layer's commitment reaches the encoder, and the straight-through gradient is exactly one whatever the depth.
+    layer's commitment reaches the encoder, and the straight-through gradient is exactly one whatever the depth. `gradient` is one of
+    GRADIENTS; it applies once, to the latents and the sum of all layers.
     """
 
     additive = True
 
-    def __init__(self, dim: int, codebooks: int = 8, size: int = 1024) -> None:
+    def __init__(self, dim: int, codebooks: int = 8, size: int = 1024, gradient: str = "straight") -> None:
         super().__init__()
-        self.dim = dim
+        if gradient not in GRADIENTS:
+            raise ValueError(f"gradient {gradient!r}; choose from {', '.join(GRADIENTS)}")
+        self.dim, self.gradient = dim, gradient
         self.layers = nn.ModuleList(Codebook(size, dim) for _ in range(codebooks))
 
     @property
@@ -60,9 +64,8 @@ class ResidualVQ(Quantizer):
             residual = residual - vectors * keep
             quantized = quantized + vectors * keep
             codes.append(torch.where(active[:, None], indices, -1))
-        straight_through = latents + (quantized - latents).detach()
         stacked = torch.stack(codes, dim=1) if codes else latents.new_zeros(batch, 0, frames, dtype=torch.long)
-        return Quantized(straight_through, stacked, torch.stack(losses).mean())
+        return Quantized(with_gradient(latents, quantized, self.gradient), stacked, torch.stack(losses).mean())
 
     @torch.no_grad()
     def encode(self, latents: Tensor, num_codebooks: int | None = None, beams: Sequence[int] = (1,)) -> Tensor:
