@@ -113,6 +113,7 @@ def _train(plan: Plan, codec: CodecModel, out: Path, earlier: Plan | None, start
         soft_wrap=True,
     )
     if not Run(trainer, clips, out, console, plan.name).train():
+        console.print("continue with --resume")
         raise typer.Exit(130)
 
 

@@ -58,19 +58,22 @@ class Run:
 
     def __init__(self, trainer: Trainer, clips: list[np.ndarray], out: Path, console: Console, name: str) -> None:
         self.trainer, self.clips, self.out, self.console, self.name = trainer, clips, out, console, name
+        self.stopped = False
+        """Whether it was asked to end before its last step."""
         out.mkdir(parents=True, exist_ok=True)
 
-    def train(self) -> bool:
-        """Whether the last step was reached; False when the run was stopped."""
+    def train(self, cpu_seconds: float = math.inf) -> bool:
+        """Whether the last step was reached; False when the run was stopped, or took so many seconds of this process's CPU time."""
         trainer, settings = self.trainer, self.trainer.settings
-        begun_at = trainer.progress.step
+        begun_at, lap_ends = trainer.progress.step, trainer.progress.cpu_seconds + cpu_seconds
         try:
             with StopRequests() as stop, Report(trainer, self.console, self.out / "tensorboard") as report:
-                while trainer.progress.step < settings.steps and not stop.asked:
-                    begun = time.perf_counter()
+                while trainer.progress.step < settings.steps and not stop.asked and trainer.progress.cpu_seconds < lap_ends:
+                    begun, cpu_begun = time.perf_counter(), time.process_time()
                     losses = trainer.step()
                     seconds = time.perf_counter() - begun
                     trainer.progress.seconds += seconds
+                    trainer.progress.cpu_seconds += time.process_time() - cpu_begun
                     report.step(losses, seconds)
                     step = trainer.progress.step
                     if self.clips and (step % settings.evaluate_every == 0 or step == settings.steps):
@@ -83,8 +86,9 @@ class Run:
                 save_state(self.out / STATE, trainer)
                 self._export(LATEST)
         finished = trainer.progress.step >= settings.steps
-        if not finished:
-            self.console.print(f"stopped at step {trainer.progress.step}; continue with --resume")
+        self.stopped = stop.asked and not finished
+        if self.stopped:
+            self.console.print(f"stopped at step {trainer.progress.step}; what is done is kept")
         return finished
 
     def _evaluate(self, report: Report) -> None:
