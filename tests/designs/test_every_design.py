@@ -102,7 +102,7 @@ def test_lengths_are_exact_and_files_hold_the_codes(name: str, length: int, tmp_
     tokens.save(path, coding="packed")
     again = AudioTokens.load(path, codec=codec)
     np.testing.assert_array_equal(again.codes, tokens.codes)
-    assert codec.decode(path).samples.shape == (1, length)
+    assert codec.decode(path).samples.shape == (codec.model.channels, length)
 
 
 @pytest.mark.parametrize("name", DESIGNS)
