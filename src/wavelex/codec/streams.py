@@ -129,7 +129,9 @@ class StreamDecoder:
         self._frames += chunk.shape[2]
         if self._state is None:
             self._begin(chunk.shape[1])
-        if self._concealer:
+        if not chunk.shape[2]:
+            latents, heard = self._like.new_zeros(self.streams, self._model.decoder.dim * self._model.superframe, 0), chunk[:, 0]
+        elif self._concealer:
             latents, heard = self._concealer.fill(chunk, hop)
         else:
             latents = self._model.quantizer.decode(torch.from_numpy(chunk).to(self._like.device))
