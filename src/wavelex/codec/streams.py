@@ -96,7 +96,10 @@ class StreamEncoder:
 
 
 class StreamDecoder:
-    """Codes in, samples out when ready. Chunks of any size give the samples of the whole sequence."""
+    """Codes in, samples out when ready. Chunks of any size give the samples of the whole sequence.
+
+    A decoder that knows the bit rate takes it from the first chunk's number of codebooks.
+    """
 
     def __init__(
         self,
