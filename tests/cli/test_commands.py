@@ -293,7 +293,7 @@ def test_unreadable_and_unwritable_places(run: Command, open_folder: Path, model
     ]:
         with pytest.MonkeyPatch.context() as patched:
             # The model itself lies in a folder of root's.
-            patched.setattr(f"wavelex.cli.{command}._codec", lambda name: codec)
+            patched.setattr(f"wavelex.cli.{command}.model_once", lambda name: codec)
             result = run(command, source, "-f", *(["-o", target] if target else []))
         assert result.code == 2 and result.err.count("\n") == 1, result.err
         assert "ermission" in result.err, result.err
@@ -512,7 +512,7 @@ def test_clipping_is_told_and_can_be_avoided(run: Command, model: Path, tmp_path
     loud = wavelex.load(model)
     istft = loud.model.decoder.istft
     istft.gain *= 500
-    monkeypatch.setattr("wavelex.cli.decode._codec", lambda name: loud)
+    monkeypatch.setattr("wavelex.cli.decode.model_once", lambda name: loud)
     told = json.loads(run("decode", tmp_path / "a.wlx", "--json").out)
     assert told["clipped_samples"] > 0
     turned_down = json.loads(run("decode", tmp_path / "a.wlx", "--json", "--rescale", "-f").out)

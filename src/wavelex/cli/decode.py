@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO
 
@@ -16,9 +15,8 @@ from wavelex.audio.samples import HIGHEST_RATE, LOWEST_RATE
 from wavelex.audio.writing import AudioWriter
 from wavelex.cli.common import Codebooks, Force, Json, MaxFrames, Out, Processes, SkipExisting
 from wavelex.cli.jobs import Advance, Job, as_folder, plan, run_jobs
+from wavelex.cli.models import model_once
 from wavelex.cli.standard_streams import output, standard_input
-from wavelex.codec.codec import Codec
-from wavelex.codec.hub import load
 from wavelex.codec.long_signals import DecodedSignal
 from wavelex.errors import WavelexError
 from wavelex.files import open_to_read, shown
@@ -46,18 +44,13 @@ def decode(
         raise WavelexError(f"--sample-rate {sample_rate}: give hertz, from {LOWEST_RATE} to {HIGHEST_RATE}")
     ending = ".wav" if out else ".decoded.wav"
     jobs = plan(inputs, as_folder(out), ending, find_tokens, overwrite=force, skip_existing=skip_existing)
-    _codec(model)
+    model_once(model)
     run_jobs(jobs, DecodeWork(model, codebooks, sample_rate, salvage, rescale, max_frames), _tell, as_json, processes)
 
 
 def find_tokens(folder: Path) -> list[Path]:
     """Token files below a folder, in a fixed order."""
     return sorted(path for path in folder.rglob("*.wlx") if not path.name.startswith("."))
-
-
-@cache
-def _codec(model: str) -> Codec:
-    return load(model)
 
 
 @dataclass(frozen=True)
@@ -73,7 +66,7 @@ class DecodeWork:
 
     def __call__(self, job: Job, advance: Advance) -> dict[str, Any]:
         begun = time.perf_counter()
-        codec = _codec(self.model)
+        codec = model_once(self.model)
         with standard_input() if job.reads_standard_input else open_to_read(job.source, "a .wlx file") as source:
             reader = Reader(source, job.name, codec.priors, self.max_frames)
             header = reader.header

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO
 
@@ -15,9 +14,9 @@ from wavelex.audio.reading import raw_pcm
 from wavelex.audio.samples import Audio
 from wavelex.cli.common import BitrateText, Codebooks, Effort, Force, Json, Model, Out, Processes, SkipExisting, TargetText
 from wavelex.cli.jobs import Advance, Job, as_folder, need_samples, plan, run_jobs
+from wavelex.cli.models import model_once
 from wavelex.cli.standard_streams import output, standard_input
 from wavelex.codec.codec import Codec
-from wavelex.codec.hub import load
 from wavelex.codec.long_signals import EncodedSignal, SourceReader
 from wavelex.codec.options import EncodeOptions
 from wavelex.files import shown
@@ -57,11 +56,6 @@ def encode(
     run_jobs(jobs, work, _tell, as_json, processes)
 
 
-@cache
-def _codec(model: str) -> Codec:
-    return load(model)
-
-
 @dataclass(frozen=True)
 class EncodeWork:
     """Encodes one file piece by piece, in memory that does not grow with its length."""
@@ -72,14 +66,14 @@ class EncodeWork:
 
     def check(self) -> None:
         """Raises WavelexError for options that the model does not serve, before any file is opened."""
-        codec = _codec(self.model)
+        codec = model_once(self.model)
         codec.choose_codebooks(self.options.codebooks, self.options.bitrate)
         codec.priors.for_coding(codec.weights_hash, self.options.coding)
         codec.block_frames(self.options)
 
     def __call__(self, job: Job, advance: Advance) -> dict[str, Any]:
         begun = time.perf_counter()
-        codec = _codec(self.model)
+        codec = model_once(self.model)
         with SourceReader(self._source(job), None, codec.sample_rate) as opened, output(job.target, job.writes_standard_output) as target:
             encoding = codec.encoded(opened, self.options)
             self._write(codec, encoding, target, job, advance)

@@ -179,7 +179,7 @@ class Codec:
         bitrate: float | str | None = None,
         effort: int = DEFAULT_EFFORT,
     ) -> list[AudioTokens]:
-        """Several sources mixed to one channel, of any kind that `encode` takes: the tokens that it gives one by one.
+        """Several sources mixed to one channel, of any kind that `encode` takes: the tokens that it gives one by one, up to near-ties.
 
         Those of like length share a pass, in bounded memory. Raises WavelexError for an effort beyond those of a stream.
         """

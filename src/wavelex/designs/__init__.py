@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from wavelex.codec.model import CodecModel
-from wavelex.designs import bigcodec, dac, snac, speech_16k
+from wavelex.designs import bigcodec, dac, encodec_24k, magicodec, mimi, snac, speech_16k
 from wavelex.designs.base import Design
 from wavelex.errors import WavelexError
 from wavelex.training.recipe import Recipe
@@ -16,6 +16,9 @@ _ALL = (
     dac.DAC_16K,
     dac.DAC_24K,
     dac.DAC_44K,
+    encodec_24k.DESIGN,
+    magicodec.DESIGN,
+    mimi.DESIGN,
     snac.SNAC_24K,
     snac.SNAC_44K,
     speech_16k.DESIGN,

@@ -55,6 +55,14 @@ class Quantizer(FullPrecision):
         """The latents that `forward` gives in eval mode; a code of -1 adds nothing."""
         raise NotImplementedError
 
+    def counts(self, num_codebooks: int | Tensor | None, latents: Tensor) -> Tensor:
+        """How many codebooks each item is coded with, (batch,). Raises ValueError for numbers that there are not."""
+        total = len(self.codebook_sizes)
+        found = torch.as_tensor(total if num_codebooks is None else num_codebooks, device=latents.device)
+        if int(found.min()) < 1 or int(found.max()) > total:
+            raise ValueError(f"{found.tolist()} codebooks asked for; this quantizer has 1 to {total}")
+        return found.expand(len(latents))
+
     @torch.no_grad()
     def code_vectors(self, book: int) -> Tensor:
         """What each code of a codebook adds to the latents, for an additive quantizer: (size, dim)."""

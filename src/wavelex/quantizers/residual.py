@@ -10,20 +10,24 @@ from torch import Tensor, nn
 from wavelex.quantizers.base import Quantized, Quantizer
 from wavelex.quantizers.beam import beam_search
 from wavelex.quantizers.codebook import Codebook
+from wavelex.quantizers.gradients import GRADIENTS, with_gradient
 
 
 class ResidualVQ(Quantizer):
     """`codebooks` codebooks of `size` vectors over latents (batch, dim, frames); any prefix decodes.
 
     Zeghidour et al., "SoundStream" (arXiv 2107.03312), section III-C. Gradients as in audiocraft and moshi: every
-    layer's commitment reaches the encoder, and the straight-through gradient is exactly one whatever the depth.
+    layer's commitment reaches the encoder, and the straight-through gradient is exactly one whatever the depth. `gradient` is one of
+    GRADIENTS; it applies once, to the latents and the sum of all layers.
     """
 
     additive = True
 
-    def __init__(self, dim: int, codebooks: int = 8, size: int = 1024) -> None:
+    def __init__(self, dim: int, codebooks: int = 8, size: int = 1024, gradient: str = "straight") -> None:
         super().__init__()
-        self.dim = dim
+        if gradient not in GRADIENTS:
+            raise ValueError(f"gradient {gradient!r}; choose from {', '.join(GRADIENTS)}")
+        self.dim, self.gradient = dim, gradient
         self.layers = nn.ModuleList(Codebook(size, dim) for _ in range(codebooks))
 
     @property
@@ -35,7 +39,7 @@ class ResidualVQ(Quantizer):
         return [book.size for book in self.codebooks]
 
     def channel_mask(self, index: int) -> Tensor | None:
-        """Which channels layer `index` may see, (dim,) of 0 and 1; None for all."""
+        """Which channels of the latents layer `index` sees, (dim,) of 0 and 1; None for what the layers before it left of all."""
         return None
 
     def forward(self, latents: Tensor, num_codebooks: int | Tensor | None = None) -> Quantized:
@@ -48,35 +52,34 @@ class ResidualVQ(Quantizer):
         self._check(int(limits.max()))
         limits = limits.expand(batch)
         learning = self.training and torch.is_grad_enabled()
-        residual = self._full(latents)
+        given = residual = self._full(latents)
         quantized = torch.zeros_like(residual)
         codes, losses = [], []
         for index in range(int(limits.max())):
             active = limits > index
-            target = self._seen(residual, index)
+            target = self._seen(given, residual, index)
             indices, vectors = self._code(index, target, active if learning else None)
             keep = active[:, None, None]
             losses.append((target - vectors)[active].square().mean())
             residual = residual - vectors * keep
             quantized = quantized + vectors * keep
             codes.append(torch.where(active[:, None], indices, -1))
-        straight_through = latents + (quantized - latents).detach()
         stacked = torch.stack(codes, dim=1) if codes else latents.new_zeros(batch, 0, frames, dtype=torch.long)
-        return Quantized(straight_through, stacked, torch.stack(losses).mean())
+        return Quantized(with_gradient(latents, quantized, self.gradient), stacked, torch.stack(losses).mean())
 
     @torch.no_grad()
     def encode(self, latents: Tensor, num_codebooks: int | None = None, beams: Sequence[int] = (1,)) -> Tensor:
         """Latents (batch, dim, frames) to codes (batch, num_codebooks, frames), coarse first: the best of the `beams`."""
         count = len(self.layers) if num_codebooks is None else num_codebooks
         self._check(count)
-        residual = self._full(latents)
+        given = residual = self._full(latents)
         if max(beams) > 1:
-            # A masked layer's vectors are zero outside its channels, so distances over all channels rank them alike.
+            # A masked layer learns vectors that are zero outside its channels, so distances over all channels rank them alike.
             found = beam_search(_rows(residual), [book.vectors for book in self.codebooks[:count]], beams)
             return found.view(latents.shape[0], latents.shape[2], count).transpose(1, 2)
         codes = []
         for index in range(count):
-            indices, vectors = self._code(index, self._seen(residual, index), None)
+            indices, vectors = self._code(index, self._seen(given, residual, index), None)
             residual = residual - vectors
             codes.append(indices)
         return torch.stack(codes, dim=1)
@@ -97,9 +100,9 @@ class ResidualVQ(Quantizer):
     @torch.no_grad()
     def start(self, latents: Tensor) -> None:
         """Place all codebooks by k-means, layer by layer, on latents (batch, dim, frames)."""
-        residual = self._full(latents)
+        given = residual = self._full(latents)
         for index in range(len(self.layers)):
-            target = self._seen(residual, index)
+            target = self._seen(given, residual, index)
             self.codebooks[index].start(_rows(target))
             residual = residual - self._code(index, target, None)[1]
 
@@ -107,9 +110,9 @@ class ResidualVQ(Quantizer):
         """In the precision of the codebooks."""
         return latents.to(self.codebooks[0].total.dtype)
 
-    def _seen(self, residual: Tensor, index: int) -> Tensor:
+    def _seen(self, latents: Tensor, residual: Tensor, index: int) -> Tensor:
         mask = self.channel_mask(index)
-        return residual if mask is None else residual * mask[:, None]
+        return residual if mask is None else latents * mask[:, None]
 
     def _code(self, index: int, target: Tensor, learn_from: Tensor | None) -> tuple[Tensor, Tensor]:
         """Indices (batch, frames) and vectors (batch, dim, frames); learns from the items marked, if any are given."""

@@ -10,7 +10,7 @@ import torch
 
 from wavelex.codec.model import CodecModel
 from wavelex.designs import build
-from wavelex.designs.convert import bigcodec, dac, snac
+from wavelex.designs.convert import bigcodec, dac, encodec, magicodec, mimi, snac
 from wavelex.designs.convert.base import Converter
 from wavelex.designs.convert.reading import read_published
 from wavelex.designs.convert.tensors import Tensors
@@ -19,6 +19,9 @@ from wavelex.errors import WavelexError
 CONVERTERS: tuple[Converter, ...] = (
     bigcodec.CONVERTER,
     dac.CONVERTER,
+    encodec.CONVERTER,
+    magicodec.CONVERTER,
+    mimi.CONVERTER,
     snac.CONVERTER,
 )
 
