@@ -32,8 +32,8 @@ def designs(
         for key, value in rows[0].items():
             print(f"{key.replace('_', ' '):24} {_lines(value)}")
     else:
-        console = Console()
-        console.print(_table(rows), width=max(console.width, NARROWEST))
+        console = Console(width=max(Console().width, NARROWEST))
+        console.print(_table(rows))
         console.print("million: parameters; ahead: look-ahead, all where the whole signal is needed", style="dim")
 
 

@@ -6,7 +6,28 @@ from collections.abc import Mapping
 from typing import Any
 
 from wavelex.codec.model import CodecModel
+<<<<<<< HEAD
 from wavelex.designs import bigcodec, dac, encodec_24k, magicodec, mimi, snac, speech_16k
+=======
+from wavelex.designs import (
+    bigcodec,
+    dac,
+    encodec_24k,
+    hh_codec,
+    hifi_codec,
+    language_codec,
+    language_codec_stream,
+    magicodec,
+    mimi,
+    pocket_tts,
+    snac,
+    soundstream,
+    speech_16k,
+    vibevoice,
+    vocos_encodec,
+    wavtokenizer,
+)
+>>>>>>> main
 from wavelex.designs.base import Design
 from wavelex.errors import WavelexError
 from wavelex.training.recipe import Recipe
@@ -17,11 +38,26 @@ _ALL = (
     dac.DAC_24K,
     dac.DAC_44K,
     encodec_24k.DESIGN,
+    hh_codec.DESIGN,
+    hifi_codec.DESIGN,
+    language_codec.DESIGN,
+    language_codec_stream.DESIGN,
     magicodec.DESIGN,
     mimi.DESIGN,
+<<<<<<< HEAD
     snac.SNAC_24K,
     snac.SNAC_44K,
+=======
+    pocket_tts.DESIGN,
+    snac.SNAC_24K,
+    snac.SNAC_44K,
+    soundstream.DESIGN,
+>>>>>>> main
     speech_16k.DESIGN,
+    vibevoice.DESIGN,
+    vocos_encodec.DESIGN,
+    wavtokenizer.DESIGN_40,
+    wavtokenizer.DESIGN_75,
 )
 DESIGNS: Mapping[str, Design] = {design.name: design for design in _ALL}
 PRESETS = ("full", "small")

@@ -47,6 +47,10 @@ class Book(nn.Module):
     def start(self, rows: Tensor) -> None:
         """Place the vectors on rows (n, dim)."""
 
+    def choose(self, rows: Tensor, vectors: Tensor) -> Tensor:
+        """Index of one of its `vectors` for each of rows (n, dim) -> (n,): the Euclidean-nearest."""
+        return nearest_of_many(rows, vectors)
+
     def lookup(self, indices: Tensor) -> Tensor:
         """Vectors of the indices, any shape (...) -> (..., dim)."""
         return nn.functional.embedding(indices, self.vectors)
@@ -66,20 +70,20 @@ class Book(nn.Module):
 class VectorQuantizer(Quantizer):
     """Latents (batch, dim, frames) as a sum of vectors: each book codes what the ones before it left.
 
-    With `side_by_side` each codes its own channels, as many as its vectors have, one book after another. `gradient` to the latents is
-    one of GRADIENTS, applied once to the sum; the losses of the books are averaged. What the books left goes on without a gradient to
-    their vectors, so that each learns from its own error.
+    The channels are split into `groups` equal shares, which the books code in turn; with as many groups as books these lie side by
+    side. `gradient` to the latents is one of GRADIENTS, applied once to the sum; the losses of the books are averaged. What the books
+    left goes on without a gradient to their vectors, so that each learns from its own error.
     """
 
     additive = True
 
-    def __init__(self, dim: int, books: Sequence[Book], gradient: str = "straight", side_by_side: bool = False) -> None:
+    def __init__(self, dim: int, books: Sequence[Book], gradient: str = "straight", groups: int = 1) -> None:
         super().__init__()
         if gradient not in GRADIENTS:
             raise ValueError(f"gradient {gradient!r}; choose from {', '.join(GRADIENTS)}")
-        if (sum(book.dim for book in books) if side_by_side else books[0].dim) != dim:
-            raise ValueError(f"codebooks of {[book.dim for book in books]} channels do not cover {dim}")
-        self.dim, self.gradient, self.side_by_side = dim, gradient, side_by_side
+        if len(books) % groups or any(book.dim * groups != dim for book in books):
+            raise ValueError(f"codebooks of {[book.dim for book in books]} channels do not code {groups} shares of {dim}")
+        self.dim, self.gradient, self.groups = dim, gradient, groups
         self.layers = nn.ModuleList(books)
 
     @property
@@ -103,12 +107,14 @@ class VectorQuantizer(Quantizer):
         learning = self.training and torch.is_grad_enabled()
         with torch.autocast(latents.device.type, enabled=False):
             entered = residual = self.entering(latents)
-            total, codes, losses = torch.zeros_like(entered), [], []
+            total = torch.zeros_like(entered)
+            codes: list[Tensor] = []
+            losses: list[Tensor] = []
             for book, channels in self._channels()[: int(counts.max())]:
                 active = counts > len(codes)
                 target = residual[:, channels]
                 vectors = book.vectors
-                indices = _nearest(target.detach(), vectors.detach())
+                indices = _chosen(book, target.detach(), vectors.detach())
                 chosen = nn.functional.embedding(indices, vectors)
                 losses.append(book.loss(rows_of(target[active]), chosen[active].flatten(0, 1)))
                 if learning:
@@ -124,15 +130,23 @@ class VectorQuantizer(Quantizer):
     def encode(self, latents: Tensor, num_codebooks: int | None = None, beams: Sequence[int] = (1,)) -> Tensor:
         count = int(self.counts(len(self.layers) if num_codebooks is None else num_codebooks, latents[:1]).max())
         residual = self.entering(latents)
-        if max(beams) > 1 and count > 1 and not self.side_by_side:
-            found = beam_search(rows_of(residual), [book.vectors for book in self.books[:count]], beams)
-            return found.view(latents.shape[0], latents.shape[2], count).transpose(1, 2)
+        if max(beams) > 1 and count > self.groups:
+            return self._searched(residual, count, beams)
         codes = []
         for book, channels in self._channels()[:count]:
             vectors = book.vectors
-            codes.append(_nearest(residual[:, channels], vectors))
+            codes.append(_chosen(book, residual[:, channels], vectors))
             residual = residual - self._placed(nn.functional.embedding(codes[-1], vectors).transpose(1, 2), channels)
         return torch.stack(codes, dim=1)
+
+    def _searched(self, entered: Tensor, count: int, beams: Sequence[int]) -> Tensor:
+        """Codes by beam search, each share of the channels for itself."""
+        codes = torch.zeros(entered.shape[0], count, entered.shape[2], dtype=torch.long, device=entered.device)
+        for group, (_, channels) in enumerate(self._channels()[: self.groups]):
+            books = self.books[group : count : self.groups]
+            found = beam_search(rows_of(entered[:, channels]), [book.vectors for book in books], beams)
+            codes[:, group :: self.groups] = found.view(entered.shape[0], entered.shape[2], len(books)).transpose(1, 2)
+        return codes
 
     def decode(self, codes: Tensor) -> Tensor:
         """Codes (batch, n, frames), n from 1 to all codebooks, to latents (batch, dim, frames); -1 adds nothing."""
@@ -153,7 +167,7 @@ class VectorQuantizer(Quantizer):
         for book, channels in self._channels():
             target = residual[:, channels]
             book.start(rows_of(target))
-            chosen = book.lookup(_nearest(target, book.vectors))
+            chosen = book.lookup(_chosen(book, target, book.vectors))
             residual = residual - self._placed(chosen.transpose(1, 2), channels)
 
     def usage(self) -> list[Tensor]:
@@ -161,24 +175,19 @@ class VectorQuantizer(Quantizer):
 
     def _channels(self) -> list[tuple[Book, slice]]:
         """Each book and the channels that it codes."""
-        if not self.side_by_side:
-            return [(book, slice(0, self.dim)) for book in self.books]
-        found, first = [], 0
-        for book in self.books:
-            found.append((book, slice(first, first + book.dim)))
-            first += book.dim
-        return found
+        shares = [slice(first, first + self.dim // self.groups) for first in range(0, self.dim, self.dim // self.groups)]
+        return [(book, shares[index % self.groups]) for index, book in enumerate(self.books)]
 
     def _placed(self, added: Tensor, channels: slice) -> Tensor:
         """(batch, its channels, frames) among zeros, as (batch, dim, frames)."""
-        return nn.functional.pad(added, (0, 0, channels.start, self.dim - channels.stop)) if self.side_by_side else added
+        return nn.functional.pad(added, (0, 0, channels.start, self.dim - channels.stop)) if self.groups > 1 else added
 
 
 def nearest_of_many(rows: Tensor, vectors: Tensor) -> Tensor:
     """Index of the Euclidean-nearest of any number of vectors (size, dim) for each of rows (n, dim), in blocks of matrix products."""
     if len(vectors) <= VECTORS_AT_ONCE:
-        return torch.cat([nearest(piece, vectors) for piece in rows.split(ROWS_AT_ONCE)])
-    return torch.cat([_nearest_in_blocks(piece, vectors) for piece in rows.split(ROWS_AT_ONCE)])
+        return torch.cat([nearest(piece, vectors) for piece in torch.split(rows, ROWS_AT_ONCE)])
+    return torch.cat([_nearest_in_blocks(piece, vectors) for piece in torch.split(rows, ROWS_AT_ONCE)])
 
 
 def _nearest_in_blocks(rows: Tensor, vectors: Tensor) -> Tensor:
@@ -194,9 +203,9 @@ def _nearest_in_blocks(rows: Tensor, vectors: Tensor) -> Tensor:
     return found
 
 
-def _nearest(target: Tensor, vectors: Tensor) -> Tensor:
+def _chosen(book: Book, target: Tensor, vectors: Tensor) -> Tensor:
     """(batch, dim, frames) to indices (batch, frames)."""
-    return nearest_of_many(rows_of(target), vectors).view(target.shape[0], target.shape[2])
+    return book.choose(rows_of(target), vectors).view(target.shape[0], target.shape[2])
 
 
 def rows_of(x: Tensor) -> Tensor:
