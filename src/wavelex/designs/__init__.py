@@ -6,9 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from wavelex.codec.model import CodecModel
-<<<<<<< HEAD
-from wavelex.designs import bigcodec, dac, encodec_24k, magicodec, mimi, snac, speech_16k
-=======
 from wavelex.designs import (
     bigcodec,
     dac,
@@ -27,7 +24,6 @@ from wavelex.designs import (
     vocos_encodec,
     wavtokenizer,
 )
->>>>>>> main
 from wavelex.designs.base import Design
 from wavelex.errors import WavelexError
 from wavelex.training.recipe import Recipe
@@ -44,15 +40,10 @@ _ALL = (
     language_codec_stream.DESIGN,
     magicodec.DESIGN,
     mimi.DESIGN,
-<<<<<<< HEAD
-    snac.SNAC_24K,
-    snac.SNAC_44K,
-=======
     pocket_tts.DESIGN,
     snac.SNAC_24K,
     snac.SNAC_44K,
     soundstream.DESIGN,
->>>>>>> main
     speech_16k.DESIGN,
     vibevoice.DESIGN,
     vocos_encodec.DESIGN,
