@@ -14,7 +14,6 @@ from rich.table import Table
 from wavelex.designs import DESIGNS, build, find
 from wavelex.designs.base import Design
 
-
 NARROWEST = 96
 """Columns of a terminal, or of a file that takes its place, below which the table would lose names."""
 
