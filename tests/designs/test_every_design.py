@@ -12,7 +12,9 @@ from conftest import voice
 
 from wavelex.codec.codec import Codec
 from wavelex.designs import DESIGNS, build
+from wavelex.objectives import make_objectives
 from wavelex.tokens.tokens import AudioTokens
+from wavelex.training.settings import Settings
 
 SECONDS = 1.3
 
@@ -137,3 +139,13 @@ def test_gradients_reach_every_parameter_that_the_recipe_trains(name: str) -> No
     (made.samples.square().mean() + made.quantized.loss).backward()
     without = [key for key, p in model.named_parameters() if p.requires_grad and (p.grad is None or not p.grad.abs().sum())]
     assert not without, without
+
+
+@pytest.mark.parametrize("name", DESIGNS)
+def test_the_objectives_of_the_recipe_can_be_made(name: str) -> None:
+    settings = Settings.of(DESIGNS[name].recipe())
+    # Discriminators of a few channels: what is tested is that terms and options are known.
+    narrow = {term: {"width": 0.02} for term in settings.terms if term in ("mpd", "mrd", "complex_mrd", "ms_stft", "msd", "spectrogram")}
+    options = {term: {**settings.options.get(term, {}), **narrow.get(term, {})} for term in {**settings.options, **narrow}}
+    made = make_objectives(settings.terms, small(name).model.sample_rate, options)
+    assert {term for objective in made.values() for term in objective.terms} >= set(settings.terms)
