@@ -111,6 +111,7 @@ def _train(
         soft_wrap=True,
     )
     if not Run(trainer, clips, out, console, plan.name).train():
+        console.print("continue with --resume")
         raise typer.Exit(130)
 
 

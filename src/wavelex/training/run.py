@@ -61,19 +61,24 @@ class Run:
 
     def __init__(self, trainer: Trainer, clips: list[np.ndarray], out: Path, console: Console, name: str) -> None:
         self.trainer, self.clips, self.out, self.console, self.name = trainer, clips, out, console, name
+        self.stopped = False
+        """Whether it was asked to end before its last step."""
         out.mkdir(parents=True, exist_ok=True)
 
-    def train(self) -> bool:
-        """Whether the last step was reached; False when the run was stopped."""
+    def train(self, cpu_seconds: float = math.inf) -> bool:
+        """Whether the last step was reached; False when the run was stopped, or took so many seconds of this process's CPU time."""
         trainer, settings = self.trainer, self.trainer.settings
-        begun_at = trainer.progress.step
+        begun_at, lap_ends = trainer.progress.step, trainer.progress.cpu_seconds + cpu_seconds
         try:
             with StopRequests() as stop, self._report() as report:
-                while trainer.progress.step < settings.steps and not trainer.ranks.any(stop.asked):
-                    begun = time.perf_counter()
+                while trainer.progress.step < settings.steps and not trainer.ranks.any(
+                    stop.asked or trainer.progress.cpu_seconds >= lap_ends
+                ):
+                    begun, cpu_begun = time.perf_counter(), time.process_time()
                     losses = trainer.step()
                     seconds = time.perf_counter() - begun
                     trainer.progress.seconds += seconds
+                    trainer.progress.cpu_seconds += time.process_time() - cpu_begun
                     if report:
                         self._told(report, losses, seconds)
         finally:
@@ -82,8 +87,9 @@ class Run:
                 save_state(self.out / STATE, trainer)
                 self._export(LATEST)
         finished = trainer.progress.step >= settings.steps
-        if not finished and trainer.ranks.first:
-            self.console.print(f"stopped at step {trainer.progress.step}; continue with --resume")
+        self.stopped = stop.asked and not finished
+        if self.stopped and trainer.ranks.first:
+            self.console.print(f"stopped at step {trainer.progress.step}; what is done is kept")
         return finished
 
     def _report(self) -> AbstractContextManager[Report | None]:

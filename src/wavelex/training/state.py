@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -70,6 +71,15 @@ def load_state(path: Path, trainer: Trainer) -> None:
         # Rates and decay come from the settings of the run that continues, the moments from the file.
         optimizer.load_state_dict({"state": held, "param_groups": optimizer.state_dict()["param_groups"]})
     trainer.progress = Progress(**json.loads(header["progress"]))
+
+
+def load_progress(path: Path) -> Progress:
+    """Where a saved run stands. Raises WavelexError when the file is missing or damaged."""
+    try:
+        with safe_open(path, framework="pt") as opened:
+            return Progress(**json.loads(opened.metadata()["progress"]))
+    except (SafetensorError, OSError, TypeError, KeyError, ValueError) as error:
+        raise WavelexError(f"{path}: not the state of a training run of this version, or damaged; begin a new run") from error
 
 
 def continue_from_weights(model: CodecModel, trainer: Trainer, step: int) -> None:

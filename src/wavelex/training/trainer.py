@@ -36,6 +36,8 @@ class Progress:
     resumed_at: int = 0
     best: float = float("-inf")
     seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    """Of all threads; what else a machine does is not in it."""
 
 
 class Trainer:
