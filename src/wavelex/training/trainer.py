@@ -227,6 +227,8 @@ class Trainer:
             whole = latents.shape[2] - latents.shape[2] % self.codec.superframe
             found.append(stacked(latents[..., :whole], self.codec.superframe))
         self.codec.quantizer.start(torch.cat(found))
+        # What a start draws differs from process to process.
+        self.ranks.same(self.codec.quantizer.state_dict().values())
 
     def codebook_health(self) -> list[tuple[float, float]]:
         """Share of codes in use and perplexity of each codebook, from its running counts."""
