@@ -15,8 +15,6 @@ from wavelex.designs import DESIGNS, build
 from wavelex.tokens.tokens import AudioTokens
 
 SECONDS = 1.3
-OWN = "speech_16k"
-"""Runs at 16 kHz with less than 3 million parameters as it is; its own tests say more."""
 
 
 @cache
@@ -33,6 +31,10 @@ def small(name: str) -> Codec:
             latents = model.latents(torch.from_numpy(voice(6.0, model.sample_rate))[None, None])
             spread = latents.std(dim=2, keepdim=True) * torch.randn(1, latents.shape[1], 2500)
             model.quantizer.start(latents.mean(dim=2, keepdim=True) + spread)
+            for key, buffer in model.quantizer.named_buffers():
+                if key.endswith("total"):
+                    # K-means on so few latents leaves some vectors twice, and either may be taken.
+                    buffer.mul_(1 + 1e-3 * torch.randn_like(buffer))
     return Codec(model, name)
 
 
@@ -44,7 +46,7 @@ def signal(codec: Codec, seconds: float = SECONDS, seed: int = 0) -> np.ndarray:
 def test_the_small_preset_is_small(name: str) -> None:
     model = small(name).model
     assert model.sample_rate == 16_000
-    assert sum(p.numel() for p in model.parameters()) <= (3.2e6 if name != OWN else 6e6)
+    assert sum(p.numel() for p in model.parameters()) <= 3.2e6
 
 
 @pytest.mark.parametrize("name", [name for name, design in DESIGNS.items() if design.card.parameters])

@@ -20,9 +20,10 @@ class DACEncoder(Encoder):
     """Samples (batch, 1, T) in [-1, 1] to latents (batch, dim, frames), with frames a multiple of `multiple`.
 
     Kumar et al., "High-fidelity audio compression with improved RVQGAN" (arXiv 2306.06546), appendix A. Every stride doubles the
-    channels, `width` at first. Silence fills the last frame, and as many more as `multiple` asks for; around the signal, every layer
-    sees zeros. `context` is a layer on the last channels before the last convolution: memory or attention. With `depthwise`, the dilated
-    convolutions and the last one are (SNAC), and no activation comes before the last.
+    channels, `width` at first. Silence fills the last frame, and as many more as `multiple` asks for; with `always_silence`, a signal
+    that ends with a frame is followed by another all the same (BigCodec). Around that, every layer sees zeros. `context` is a layer on
+    the last channels before the last convolution: memory or attention. With `depthwise`, the dilated convolutions and the last one work
+    on each channel alone, and no activation comes before the last (SNAC).
     """
 
     pads = True
@@ -37,9 +38,10 @@ class DACEncoder(Encoder):
         context: Streaming | None = None,
         depthwise: bool = False,
         multiple: int = 1,
+        always_silence: bool = False,
     ) -> None:
         super().__init__()
-        self.dim, self.hop_length, self.multiple = dim, math.prod(strides), multiple
+        self.dim, self.hop_length, self.multiple, self.always_silence = dim, math.prod(strides), multiple, always_silence
         layers: list[Streaming] = [same_conv(1, width, KERNEL)]
         for stride in strides:
             reach = math.ceil(stride / 2)
@@ -61,6 +63,8 @@ class DACEncoder(Encoder):
         count, carried = state
         count += x.shape[-1]
         if final:
-            x = nn.functional.pad(x, (0, -count % (self.hop_length * self.multiple)))
+            whole = self.hop_length * self.multiple
+            silence = -count % whole
+            x = nn.functional.pad(x, (0, whole if self.always_silence and not silence else silence))
         latents, carried = self.network.step(x, carried, final)
         return latents, (count, carried)

@@ -18,3 +18,15 @@ class ChannelRMSNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         found: Tensor = self.norm(x.transpose(1, 2))
         return found.transpose(1, 2)
+
+
+class ChannelLayerNorm(nn.Module):
+    """Layer norm over the channels of each step: (batch, dim, T) -> the same."""
+
+    def __init__(self, dim: int, eps: float) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(dim, eps)
+
+    def forward(self, x: Tensor) -> Tensor:
+        found: Tensor = self.norm(x.transpose(1, 2))
+        return found.transpose(1, 2)

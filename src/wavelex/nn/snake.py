@@ -59,7 +59,7 @@ class AliasFreeSnake(Streaming):
     def step(self, x: Tensor, state: State, final: bool = False) -> tuple[Tensor, State]:
         of_up, of_down = state
         pairs, of_up = self.up.step(x, of_up, final)
-        doubled = pairs.reshape(len(x), -1, 2, pairs.shape[-1]).transpose(2, 3).flatten(2)
+        doubled = pairs.reshape(len(x), x.shape[1], 2, pairs.shape[-1]).transpose(2, 3).flatten(2)
         bent = doubled + torch.sin(self.alpha.exp()[:, None] * doubled).square() / (self.beta.exp()[:, None] + TINY)
         y, of_down = self.down.step(bent, of_down, final)
         return y, (of_up, of_down)
@@ -84,8 +84,9 @@ def low_pass() -> Tensor:
     attenuation = 2.285 * (TAPS // 2 - 1) * math.pi * width + 7.95
     # Kaiser's rule for the window's shape, for an attenuation between 21 and 50 decibels.
     shape = 0.5842 * (attenuation - 21) ** 0.4 + 0.07886 * (attenuation - 21)
-    window = torch.kaiser_window(TAPS, periodic=False, beta=shape)
-    taps = window * torch.sinc(0.5 * (torch.arange(TAPS) - TAPS / 2 + 0.5))
+    # On the CPU even where a model is built without memory: torch takes seconds to learn to make a window there.
+    window = torch.kaiser_window(TAPS, periodic=False, beta=shape, device="cpu")
+    taps = window * torch.sinc(0.5 * (torch.arange(TAPS, device="cpu") - TAPS / 2 + 0.5))
     return taps / taps.sum()
 
 

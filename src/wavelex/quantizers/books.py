@@ -70,20 +70,20 @@ class Book(nn.Module):
 class VectorQuantizer(Quantizer):
     """Latents (batch, dim, frames) as a sum of vectors: each book codes what the ones before it left.
 
-    With `side_by_side` each codes its own channels, as many as its vectors have, one book after another. `gradient` to the latents is
-    one of GRADIENTS, applied once to the sum; the losses of the books are averaged. What the books left goes on without a gradient to
-    their vectors, so that each learns from its own error.
+    The channels are split into `groups` equal shares, which the books code in turn; with as many groups as books these lie side by
+    side. `gradient` to the latents is one of GRADIENTS, applied once to the sum; the losses of the books are averaged. What the books
+    left goes on without a gradient to their vectors, so that each learns from its own error.
     """
 
     additive = True
 
-    def __init__(self, dim: int, books: Sequence[Book], gradient: str = "straight", side_by_side: bool = False) -> None:
+    def __init__(self, dim: int, books: Sequence[Book], gradient: str = "straight", groups: int = 1) -> None:
         super().__init__()
         if gradient not in GRADIENTS:
             raise ValueError(f"gradient {gradient!r}; choose from {', '.join(GRADIENTS)}")
-        if (sum(book.dim for book in books) if side_by_side else books[0].dim) != dim:
-            raise ValueError(f"codebooks of {[book.dim for book in books]} channels do not cover {dim}")
-        self.dim, self.gradient, self.side_by_side = dim, gradient, side_by_side
+        if len(books) % groups or any(book.dim * groups != dim for book in books):
+            raise ValueError(f"codebooks of {[book.dim for book in books]} channels do not code {groups} shares of {dim}")
+        self.dim, self.gradient, self.groups = dim, gradient, groups
         self.layers = nn.ModuleList(books)
 
     @property
@@ -130,15 +130,23 @@ class VectorQuantizer(Quantizer):
     def encode(self, latents: Tensor, num_codebooks: int | None = None, beams: Sequence[int] = (1,)) -> Tensor:
         count = int(self.counts(len(self.layers) if num_codebooks is None else num_codebooks, latents[:1]).max())
         residual = self.entering(latents)
-        if max(beams) > 1 and count > 1 and not self.side_by_side:
-            found = beam_search(rows_of(residual), [book.vectors for book in self.books[:count]], beams)
-            return found.view(latents.shape[0], latents.shape[2], count).transpose(1, 2)
+        if max(beams) > 1 and count > self.groups:
+            return self._searched(residual, count, beams)
         codes = []
         for book, channels in self._channels()[:count]:
             vectors = book.vectors
             codes.append(_chosen(book, residual[:, channels], vectors))
             residual = residual - self._placed(nn.functional.embedding(codes[-1], vectors).transpose(1, 2), channels)
         return torch.stack(codes, dim=1)
+
+    def _searched(self, entered: Tensor, count: int, beams: Sequence[int]) -> Tensor:
+        """Codes by beam search, each share of the channels for itself."""
+        codes = torch.zeros(entered.shape[0], count, entered.shape[2], dtype=torch.long, device=entered.device)
+        for group, (_, channels) in enumerate(self._channels()[: self.groups]):
+            books = self.books[group : count : self.groups]
+            found = beam_search(rows_of(entered[:, channels]), [book.vectors for book in books], beams)
+            codes[:, group :: self.groups] = found.view(entered.shape[0], entered.shape[2], len(books)).transpose(1, 2)
+        return codes
 
     def decode(self, codes: Tensor) -> Tensor:
         """Codes (batch, n, frames), n from 1 to all codebooks, to latents (batch, dim, frames); -1 adds nothing."""
@@ -167,17 +175,12 @@ class VectorQuantizer(Quantizer):
 
     def _channels(self) -> list[tuple[Book, slice]]:
         """Each book and the channels that it codes."""
-        if not self.side_by_side:
-            return [(book, slice(0, self.dim)) for book in self.books]
-        found, first = [], 0
-        for book in self.books:
-            found.append((book, slice(first, first + book.dim)))
-            first += book.dim
-        return found
+        shares = [slice(first, first + self.dim // self.groups) for first in range(0, self.dim, self.dim // self.groups)]
+        return [(book, shares[index % self.groups]) for index, book in enumerate(self.books)]
 
     def _placed(self, added: Tensor, channels: slice) -> Tensor:
         """(batch, its channels, frames) among zeros, as (batch, dim, frames)."""
-        return nn.functional.pad(added, (0, 0, channels.start, self.dim - channels.stop)) if self.side_by_side else added
+        return nn.functional.pad(added, (0, 0, channels.start, self.dim - channels.stop)) if self.groups > 1 else added
 
 
 def nearest_of_many(rows: Tensor, vectors: Tensor) -> Tensor:

@@ -34,7 +34,7 @@ class ProductVQ(VectorQuantizer):
             raise ValueError(f"{dim} channels are not shared evenly by {codebooks} codebooks")
         share = dim // codebooks
         books = [UnitBook(size, share, codebook_weight, commitment) for _ in range(codebooks)]
-        super().__init__(dim, books, side_by_side=True)
+        super().__init__(dim, books, groups=codebooks)
 
     def entering(self, latents: Tensor) -> Tensor:
         shares = super().entering(latents).chunk(len(self.layers), dim=1)

@@ -51,10 +51,10 @@ class StructuralVQ(VectorQuantizer):
     Wang et al., "SECodec" (arXiv 2501.00018): latents are nodes, cosine similarities edges, codebook vectors the means of the clusters
     that give the graph the least two-dimensional structural entropy, in sub-graphs first and then among their means. The paper encodes
     by the cluster that raises the entropy least; the nearest centre is the same where nodes weigh about alike. Gradients pass straight
-    through. Neighbourhoods of `neighbours` keep the graph from being all one cluster.
+    through. The graph joins each node to its `neighbours` nearest: the fewer, the more clusters.
     """
 
-    def __init__(self, dim: int, most: int = 4096, commitment: float = 1.0, sub_graph: int = 1000, neighbours: int = 10) -> None:
+    def __init__(self, dim: int, most: int = 4096, commitment: float = 1.0, sub_graph: int = 1000, neighbours: int = 3) -> None:
         super().__init__(dim, [StructuralBook(most, dim, commitment, sub_graph, neighbours)])
 
     @property

@@ -10,7 +10,19 @@ import torch
 
 from wavelex.codec.model import CodecModel
 from wavelex.designs import build
-from wavelex.designs.convert import dac, encodec, magicodec, mimi, pocket_tts, vibevoice
+from wavelex.designs.convert import (
+    bigcodec,
+    dac,
+    encodec,
+    hifi_codec,
+    language_codec,
+    magicodec,
+    mimi,
+    pocket_tts,
+    snac,
+    vibevoice,
+    vocos_encodec,
+)
 from wavelex.designs.convert.base import Converter
 from wavelex.designs.convert.reading import read_published
 from wavelex.designs.convert.tensors import Tensors
@@ -18,12 +30,17 @@ from wavelex.designs.convert.waiting import waiting_for
 from wavelex.errors import WavelexError
 
 CONVERTERS: tuple[Converter, ...] = (
+    bigcodec.CONVERTER,
     dac.CONVERTER,
     encodec.CONVERTER,
+    hifi_codec.CONVERTER,
+    language_codec.CONVERTER,
     magicodec.CONVERTER,
     mimi.CONVERTER,
     pocket_tts.CONVERTER,
+    snac.CONVERTER,
     vibevoice.CONVERTER,
+    vocos_encodec.CONVERTER,
 )
 
 
