@@ -74,8 +74,9 @@ def test_streams_give_the_codes_and_samples_of_the_whole(name: str) -> None:
     streamed = np.concatenate(codes, axis=2)
     # Where two code vectors are equally near to within rounding, either may be taken.
     assert np.mean(streamed != whole.codes) < 0.002
-    pieces = [decoder.push(piece) for piece in np.array_split(whole.codes, 5, axis=2)]
+    pieces = [decoder.push(piece) for piece in (whole.codes[:, :, :0], *np.array_split(whole.codes, 5, axis=2))]
     decoded = np.concatenate([*pieces, decoder.flush()], axis=1)
+    assert decoded.dtype == np.float32
     at_once = codec.decode(whole).samples
     np.testing.assert_allclose(decoded[:, : at_once.shape[1]], at_once, atol=2e-4 * max(1e-3, float(np.abs(at_once).max())))
 
@@ -131,7 +132,8 @@ def test_a_batch_gives_what_each_gives_alone(name: str) -> None:
 def test_gradients_reach_every_parameter_that_the_recipe_trains(name: str) -> None:
     torch.manual_seed(0)
     model = build(name, preset="small").train()
-    samples = torch.from_numpy(np.stack([voice(0.6, model.sample_rate, seed) for seed in (1, 2)]))[:, None]
+    # So many that not all of them are left unquantized, where a design does that to some.
+    samples = torch.from_numpy(np.stack([voice(0.3, model.sample_rate, seed) for seed in range(8)]))[:, None]
     if not model.quantizer.started:
         model.quantizer.start(model.latents(samples).detach().repeat(1, 1, 40))
     made = model(samples)

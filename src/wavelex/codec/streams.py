@@ -150,7 +150,8 @@ class StreamDecoder:
         if self._state is None:
             self._begin(chunk.shape[1])
         if not chunk.shape[2]:
-            latents, heard = self._like.new_zeros(self.streams, self._model.decoder.dim * self._model.superframe, 0), chunk[:, 0]
+            latents = self._like.new_zeros(self.streams, self._model.decoder.dim * self._model.superframe, 0)
+            heard = arrived(chunk, hop)
         elif self._concealer:
             latents, heard = self._concealer.fill(chunk, hop)
         else:
