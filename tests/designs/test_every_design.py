@@ -23,10 +23,18 @@ def small(name: str) -> Codec:
     torch.manual_seed(0)
     model = build(name, preset="small").eval()
     with torch.no_grad():
+        for key, parameter in model.named_parameters():
+            if "bias" in key:
+                # In a deep network that has learned nothing they drown the signal, and all frames are nearly one.
+                parameter.zero_()
         if not model.quantizer.started:
             latents = model.latents(torch.from_numpy(voice(6.0, model.sample_rate))[None, None])
             spread = latents.std(dim=2, keepdim=True) * torch.randn(1, latents.shape[1], 2500)
             model.quantizer.start(latents.mean(dim=2, keepdim=True) + spread)
+            for key, buffer in model.quantizer.named_buffers():
+                if key.endswith("total"):
+                    # K-means on so few latents leaves some vectors twice, and either may be taken.
+                    buffer.mul_(1 + 1e-3 * torch.randn_like(buffer))
     return Codec(model, name)
 
 

@@ -103,6 +103,9 @@ def test_critics_judge_the_band_above_only(hertz: int, judged: bool) -> None:
         (["mel"], {"mel": {"colour": 1}}, "objective of mel cannot be made with"),
         (["mel"], {"mel": {"bands": {"x": 1}}}, "objective of mel cannot be made with"),
         (["adversarial"], {"features": {"windows": [-4]}}, "objective of adversarial cannot be made with"),
+        (["mpd"], {"mpd_features": {"loss": "wasserstein"}}, "loss 'wasserstein'; choose from hinge, least_squares"),
+        (["multi_mel"], {"multi_mel": {"bands": [5]}}, "1 numbers of bands for 7 windows"),
+        (["multi_mel"], {"multi_mel": {"scale": "bark"}}, "mel scale 'bark'; choose from htk, slaney"),
     ],
 )
 def test_objectives_that_cannot_be_made(terms: list[str], options: dict[str, dict[str, object]], message: str) -> None:
@@ -111,6 +114,71 @@ def test_objectives_that_cannot_be_made(terms: list[str], options: dict[str, dic
 
 
 def test_every_term_is_given_by_what_is_listed_for_it() -> None:
-    for term in TERMS:
-        (objective,) = make_objectives([term], 16000, {}).values()
+    for term, maker in TERMS.items():
+        small = {"width": 0.05} if any(f"{name}_features" in TERMS and TERMS[name] is maker for name in TERMS) else {}
+        (objective,) = make_objectives([term], 16000, {term: small}).values()
         assert term in objective.terms
+
+
+@pytest.mark.parametrize(
+    ("name", "loss"),
+    [
+        ("mpd", "hinge"),
+        ("mrd", "least_squares"),
+        ("complex_mrd", "hinge"),
+        ("ms_stft", "hinge"),
+        ("msd", "least_squares"),
+        ("spectrogram", "least_squares"),
+    ],
+)
+def test_discriminators_of_samples_learn_and_teach(name: str, loss: str) -> None:
+    """One objective gives both terms; the codec's terms leave the discriminators alone, and theirs the codec."""
+    torch.manual_seed(0)
+    (objective,) = make_objectives([name, f"{name}_features"], 16000, {name: {"width": 0.05, "loss": loss}}).values()
+    batch = Batch(batch_of().samples[..., :4000], torch.zeros(1, 2, dtype=torch.long))
+    samples = (batch.samples + 0.1 * torch.randn_like(batch.samples)).requires_grad_(True)
+    made = made_of(batch)._replace(samples=samples)
+    optimizer = torch.optim.Adam((p for critic in objective.critics() for p in critic.parameters()), 3e-3)
+    before = float(objective.criticize(made, batch).detach())
+    for _ in range(4):
+        optimizer.zero_grad()
+        objective.criticize(made, batch).backward()
+        optimizer.step()
+    assert samples.grad is None
+    assert float(objective.criticize(made, batch).detach()) < before
+    optimizer.zero_grad()
+    terms = objective(made, batch, {}, GENERATOR)
+    assert set(terms) == {name, f"{name}_features"}
+    for term in terms.values():
+        (gradient,) = torch.autograd.grad(term, samples, retain_graph=True)
+        assert torch.isfinite(gradient).all() and float(gradient.abs().max()) > 0
+    assert all(p.grad is None and p.requires_grad for critic in objective.critics() for p in critic.parameters())
+
+
+@pytest.mark.parametrize("term", ["waveform", "log_mel", "multi_mel", "stft", "si_sdr"])
+def test_distances_of_samples_are_least_for_equal_ones_and_finite_in_silence(term: str) -> None:
+    (objective,) = make_objectives([term], 16000, {}).values()
+    batch = batch_of()
+    noise = torch.randn_like(batch.samples)
+    found = [
+        float(objective(made_of(batch)._replace(samples=batch.samples + a * noise), batch, {}, GENERATOR)[term]) for a in (0, 0.01, 0.1)
+    ]
+    assert found[0] < found[1] < found[2]
+    silence = batch._replace(samples=torch.zeros(1, 1, 8000))
+    samples = torch.zeros(1, 1, 8000, requires_grad=True)
+    objective(made_of(silence)._replace(samples=samples), silence, {}, GENERATOR)[term].backward()
+    assert torch.isfinite(samples.grad).all()
+
+
+def test_encodecs_mel_distance_adds_magnitudes_to_squares() -> None:
+    batch = batch_of()
+    made = made_of(batch)
+    options = {"windows": [512], "bands": [64], "squared": True}
+    (plain,) = make_objectives(["multi_mel"], 16000, {"multi_mel": options}).values()
+    (both,) = make_objectives(["multi_mel"], 16000, {"multi_mel": {**options, "magnitude": 2.0}}).values()
+    bank, magnitudes = plain.distance.bank_0, plain.distance.analyses[0]
+    ours, theirs = (torch.matmul(bank, magnitudes(x)).clamp(min=1e-5) for x in (made.samples, batch.samples))
+    squares = float((ours.log10() - theirs.log10()).square().mean().detach())
+    assert float(plain(made, batch, {}, GENERATOR)["multi_mel"].detach()) == pytest.approx(squares, rel=1e-5)
+    added = float((ours - theirs).abs().mean().detach())
+    assert float(both(made, batch, {}, GENERATOR)["multi_mel"].detach()) == pytest.approx(squares + 2 * added, rel=1e-4)

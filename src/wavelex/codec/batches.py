@@ -13,6 +13,7 @@ from wavelex.codec.concealment import Concealer
 from wavelex.codec.long_signals import Source, SourceReader, fit
 from wavelex.codec.model import CodecModel
 from wavelex.codec.streams import arrived
+from wavelex.decoders.base import Condition
 from wavelex.search.base import FrameSearch
 from wavelex.tokens.entropy.priors.base import Prior
 from wavelex.tokens.tokens import LOST, AudioTokens
@@ -54,6 +55,8 @@ def decode_together(model: CodecModel, prior: Prior | None, tokens: Sequence[Aud
     samples = [np.zeros(0, np.float32)] * len(rows)
     for group in _groups([row.shape[1] * model.hop_length for row in rows], model):
         frames = max(rows[index].shape[1] for index in group)
+        if not frames:
+            continue
         codes = np.full((len(group), rows[group[0]].shape[0], frames), LOST)
         for target, index in zip(codes, group, strict=True):
             target[:, : rows[index].shape[1]] = rows[index]
@@ -68,7 +71,7 @@ def decode_together(model: CodecModel, prior: Prior | None, tokens: Sequence[Aud
                         filled, gains = Concealer(model.quantizer, prior, 1, model.frame_rate).fill(row, model.hop_length)
                         latents[place, :, :count] = filled[0]
                     heard[place, : count * model.hop_length] = gains[0]
-            decoded = model.synthesize(latents)[:, 0].float().cpu().numpy() * heard
+            decoded = model.synthesize(latents, Condition(codebooks=codes.shape[1]))[:, 0].float().cpu().numpy() * heard
         for row, index in zip(decoded, group, strict=True):
             samples[index] = row[: rows[index].shape[1] * model.hop_length]
     found, start = [], 0

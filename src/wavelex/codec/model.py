@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -86,7 +87,8 @@ class CodecModel(nn.Module):
         latents = self.latents(samples)
         latents = latents.to(torch.promote_types(latents.dtype, torch.float32))
         quantized = self.quantizer(latents, num_codebooks) if quantize else None
-        decoded = self.synthesize(quantized.latents if quantized else latents)[..., : samples.shape[-1]]
+        decoded = self.synthesize(quantized.latents if quantized else latents, Condition(codebooks=num_codebooks))
+        decoded = decoded[..., : samples.shape[-1]]
         return Made(decoded, latents, quantized)
 
     def encode(self, samples: Tensor, lengths: Tensor | None = None, num_codebooks: int | None = None) -> Tensor:
@@ -110,7 +112,7 @@ class CodecModel(nn.Module):
 
     def decode(self, codes: Tensor, condition: Condition | None = None) -> Tensor:
         """Codes (batch, any number of codebooks, frames) to samples (batch, 1, frames * hop_length); a code of -1 adds nothing."""
-        return self.synthesize(self.quantizer.decode(codes), condition)
+        return self.synthesize(self.quantizer.decode(codes), replace(condition or Condition(), codebooks=codes.shape[1]))
 
     def latents(self, samples: Tensor) -> Tensor:
         """Samples (batch, 1, T) to latents (batch, dim * superframe, ceil(T / hop_length))."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -12,6 +14,7 @@ from wavelex.codec.concealment import Concealer
 from wavelex.codec.model import CodecModel, stacked, unstacked
 from wavelex.decoders.base import Condition
 from wavelex.errors import WavelexError
+from wavelex.nn.streaming import State
 from wavelex.search.base import CodeSearch
 from wavelex.tokens.entropy.priors.base import Prior
 from wavelex.tokens.tokens import LOST, as_codes, check_codes
@@ -104,7 +107,7 @@ class StreamDecoder:
     def reset(self) -> None:
         """Begin another sequence."""
         self._resampler = Resampler(self._model.sample_rate, self.sample_rate, self.streams)
-        self._state = self._model.decoder.initial_state(self.streams, self._like, self._condition)
+        self._state: State = None
         self._heard = np.zeros((self.streams, 0), np.float32)
         self._frames = self._given = 0
         self._concealer = Concealer(self._model.quantizer, self._prior, self.streams, self._model.frame_rate) if self._prior else None
@@ -124,7 +127,11 @@ class StreamDecoder:
             raise WavelexError(f"codes of shape {chunk.shape} for {self.streams} streams and up to {len(sizes)} codebooks")
         check_codes(chunk, sizes[: chunk.shape[1]], "codes")
         self._frames += chunk.shape[2]
-        if self._concealer:
+        if self._state is None:
+            self._begin(chunk.shape[1])
+        if not chunk.shape[2]:
+            latents, heard = self._like.new_zeros(self.streams, self._model.decoder.dim * self._model.superframe, 0), chunk[:, 0]
+        elif self._concealer:
             latents, heard = self._concealer.fill(chunk, hop)
         else:
             latents = self._model.quantizer.decode(torch.from_numpy(chunk).to(self._like.device))
@@ -137,11 +144,18 @@ class StreamDecoder:
         """The end of the sequence: the samples still waiting for look-ahead."""
         decoder = self._model.decoder
         ahead = 0 if decoder.pads else -(-decoder.lookahead // decoder.hop_length)
+        if self._state is None:
+            self._begin(self._model.codebooks)
         samples = self._advance(self._like.new_zeros(self.streams, decoder.dim, ahead), final=True)
         self._ended = True
         return np.concatenate(
             [self._resampler.push(samples), self._resampler.push(np.zeros((self.streams, 0), np.float32), last=True)], axis=1
         )
+
+    def _begin(self, codebooks: int) -> None:
+        """The decoder's state, for codes with so many codebooks."""
+        condition = replace(self._condition or Condition(), codebooks=codebooks)
+        self._state = self._model.decoder.initial_state(self.streams, self._like, condition)
 
     def _advance(self, latents: Tensor, final: bool) -> np.ndarray:
         y, self._state = self._model.decoder.step(latents, self._state, final)

@@ -20,6 +20,8 @@ class Condition:
     """(batch, dim, frames): latents of a recording to go on from."""
     text: Tensor | None = None
     """(batch, n) ids, -1 beyond the end of a shorter text."""
+    codebooks: int | Tensor | None = None
+    """How many codebooks the latents are made of, (batch,) where items differ; all of them unless given. `CodecModel` fills it in."""
     seed: int = 0
     """Of the noise of a decoder that draws some; noise depends on the seed and the absolute frame alone."""
     steps: int = 8

@@ -6,12 +6,50 @@ from collections.abc import Mapping
 from typing import Any
 
 from wavelex.codec.model import CodecModel
-from wavelex.designs import speech_16k
+from wavelex.designs import (
+    bigcodec,
+    dac,
+    encodec_24k,
+    hh_codec,
+    hifi_codec,
+    language_codec,
+    language_codec_stream,
+    magicodec,
+    mimi,
+    pocket_tts,
+    snac,
+    soundstream,
+    speech_16k,
+    vibevoice,
+    vocos_encodec,
+    wavtokenizer,
+)
 from wavelex.designs.base import Design
 from wavelex.errors import WavelexError
 from wavelex.training.recipe import Recipe
 
-_ALL = (speech_16k.DESIGN,)
+_ALL = (
+    bigcodec.DESIGN,
+    dac.DAC_16K,
+    dac.DAC_24K,
+    dac.DAC_44K,
+    encodec_24k.DESIGN,
+    hh_codec.DESIGN,
+    hifi_codec.DESIGN,
+    language_codec.DESIGN,
+    language_codec_stream.DESIGN,
+    magicodec.DESIGN,
+    mimi.DESIGN,
+    pocket_tts.DESIGN,
+    snac.SNAC_24K,
+    snac.SNAC_44K,
+    soundstream.DESIGN,
+    speech_16k.DESIGN,
+    vibevoice.DESIGN,
+    vocos_encodec.DESIGN,
+    wavtokenizer.DESIGN_40,
+    wavtokenizer.DESIGN_75,
+)
 DESIGNS: Mapping[str, Design] = {design.name: design for design in _ALL}
 PRESETS = ("full", "small")
 

@@ -52,6 +52,14 @@ class Sum(Streaming):
         return [branch for branch in self.branches if isinstance(branch, Streaming)]
 
 
+class Mean(Sum):
+    """The mean of branches instead of their sum."""
+
+    def step(self, x: Tensor, state: State, final: bool = False) -> tuple[Tensor, State]:
+        total, state = super().step(x, state, final)
+        return total / len(self.branches), state
+
+
 class Same(Streaming):
     """Its input: the other branch of a residual unit."""
 

@@ -85,7 +85,8 @@ class OverlapAdd:
         else:
             overlapped = tail
         done = overlapped.shape[-1] - tail.shape[-1]
+        if final:
+            # The tail still owes the samples that trimming the start had delayed.
+            return overlapped[..., drop : done + self.trim], (overlapped[..., done:], 0)
         dropped = min(drop, done)
-        # At the end the tail still owes the samples that trimming the start had delayed.
-        end = done + (self.trim - (drop - dropped) if final else 0)
-        return overlapped[..., dropped:end], (overlapped[..., done:], drop - dropped)
+        return overlapped[..., dropped:done], (overlapped[..., done:], drop - dropped)

@@ -44,12 +44,12 @@ class ISTFT(FullPrecision, Streaming):
 
     Least-squares inverse (Griffin and Lim 1984, eq. 6) of an STFT whose frames start `trim` samples before their
     hop. Inverse of `STFT(n_fft, hop, lookahead)` for trim = n_fft - hop - lookahead, except that the last samples
-    lack the later frames.
+    lack the later frames. Spectra are scaled as those of `STFT`; `scaled=False` takes them as torch scales them.
     """
 
     taper: Tensor
 
-    def __init__(self, n_fft: int, hop: int, trim: int) -> None:
+    def __init__(self, n_fft: int, hop: int, trim: int, scaled: bool = True) -> None:
         super().__init__()
         self.n_fft, self.hop = n_fft, hop
         self.overlap = OverlapAdd(n_fft, hop, trim)
@@ -57,7 +57,7 @@ class ISTFT(FullPrecision, Streaming):
         # On the CPU even where a model is built without memory: torch takes seconds to learn to make one there.
         taper = torch.hann_window(n_fft, device="cpu")
         self.register_buffer("taper", taper, persistent=False)
-        self.gain = float(taper.sum() / 2)
+        self.gain = float(taper.sum() / 2) if scaled else 1.0
 
     def initial_state(self, batch: int, like: Tensor) -> State:
         real = like.real if like.is_complex() else like

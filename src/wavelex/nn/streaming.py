@@ -46,6 +46,8 @@ class Chain(Streaming):
     def __init__(self, *layers: Streaming) -> None:
         super().__init__()
         self.layers = nn.ModuleList(layers)
+        self.pace = math.prod((layer.pace for layer in layers), start=Fraction(1))
+        self.lookahead = total_lookahead(layers, max(Fraction(1), 1 / self.pace))
 
     @property
     def _links(self) -> Iterator[Streaming]:
@@ -67,7 +69,7 @@ class Chain(Streaming):
         return x, tuple(states)
 
 
-def total_lookahead(layers: Iterable[Streaming], step: int) -> int:
+def total_lookahead(layers: Iterable[Streaming], step: int | Fraction) -> int:
     """Samples of look-ahead of layers one after another, the first of which takes a step every `step` samples."""
     total, samples = Fraction(0), Fraction(step)
     for layer in layers:

@@ -6,19 +6,53 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from wavelex.errors import WavelexError
-from wavelex.objectives.adversary import SpectrumAdversary
+from wavelex.objectives.adversary import SpectrumAdversary, sample_adversary
 from wavelex.objectives.base import Objective
-from wavelex.objectives.terms import Commitment, Common, SharedSpectra, complex_term, level_term, loudness_term, mel_term
+from wavelex.objectives.discriminators.complex_resolution import ComplexDiscriminators
+from wavelex.objectives.discriminators.ms_stft import StftDiscriminators
+from wavelex.objectives.discriminators.period import PeriodDiscriminators
+from wavelex.objectives.discriminators.resolution import MagnitudeDiscriminators
+from wavelex.objectives.discriminators.scale import ScaleDiscriminators
+from wavelex.objectives.discriminators.spectrogram import SpectrogramDiscriminators
+from wavelex.objectives.terms import (
+    Commitment,
+    Common,
+    SharedSpectra,
+    complex_term,
+    level_term,
+    log_mel_term,
+    loudness_term,
+    mel_term,
+    multi_mel_term,
+    si_sdr_term,
+    stft_term,
+    waveform_term,
+)
 
 Maker = Callable[..., Objective]
+_DISCRIMINATORS: Mapping[str, Maker] = {
+    "mpd": sample_adversary("mpd", PeriodDiscriminators),
+    "mrd": sample_adversary("mrd", MagnitudeDiscriminators),
+    "complex_mrd": sample_adversary("complex_mrd", ComplexDiscriminators, level=True),
+    "ms_stft": sample_adversary("ms_stft", StftDiscriminators, normalize=True),
+    "msd": sample_adversary("msd", ScaleDiscriminators, loss="least_squares", average=False),
+    "spectrogram": sample_adversary("spectrogram", SpectrogramDiscriminators, loss="least_squares", average=False),
+}
+"""Each gives two terms: `mpd` and `mpd_features`."""
 TERMS: Mapping[str, Maker] = {
     "mel": mel_term,
     "complex": complex_term,
     "loudness": loudness_term,
     "level": level_term,
     "commitment": Commitment,
+    "waveform": waveform_term,
+    "si_sdr": si_sdr_term,
+    "log_mel": log_mel_term,
+    "multi_mel": multi_mel_term,
+    "stft": stft_term,
     "adversarial": SpectrumAdversary,
     "features": SpectrumAdversary,
+    **{term: maker for name, maker in _DISCRIMINATORS.items() for term in (name, f"{name}_features")},
 }
 """Which objective gives a term."""
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from wavelex.objectives.base import Batch, Made, Objective
 from wavelex.objectives.level import LevelDistance
+from wavelex.objectives.log_spectra import LogMelDistance, MultiMelDistance, StftDistance
 from wavelex.objectives.loudness import LoudnessDistance
 from wavelex.objectives.reconstruction import COMPLEX_WINDOWS, MEL_BANDS
 from wavelex.objectives.spectral import LowBandComplexDistance, MelDistance, Spectra
+from wavelex.objectives.waveform import SiSdrLoss, WaveformDistance
 
 
 @dataclass(frozen=True)
@@ -100,3 +103,40 @@ class Commitment(Objective):
     def forward(self, made: Made, batch: Batch, targets: Mapping[str, Tensor], generator: torch.Generator) -> dict[str, Tensor]:
         """See `Objective`; nothing where no codes were used."""
         return {} if made.quantized is None else {"commitment": made.quantized.loss}
+
+
+class SampleObjective(Objective):
+    """One distance between decoded and original samples."""
+
+    def __init__(self, term: str, distance: nn.Module) -> None:
+        super().__init__()
+        self.terms, self.distance = (term,), distance
+
+    def forward(self, made: Made, batch: Batch, targets: Mapping[str, Tensor], generator: torch.Generator) -> dict[str, Tensor]:
+        """See `Objective`."""
+        return {self.terms[0]: self.distance(made.samples, batch.samples)}
+
+
+def waveform_term(common: Common) -> Objective:
+    """`WaveformDistance`."""
+    return SampleObjective("waveform", WaveformDistance())
+
+
+def si_sdr_term(common: Common) -> Objective:
+    """`SiSdrLoss`."""
+    return SampleObjective("si_sdr", SiSdrLoss())
+
+
+def log_mel_term(common: Common, **options: Any) -> Objective:
+    """`LogMelDistance`."""
+    return SampleObjective("log_mel", LogMelDistance(common.sample_rate, **options))
+
+
+def multi_mel_term(common: Common, **options: Any) -> Objective:
+    """`MultiMelDistance`."""
+    return SampleObjective("multi_mel", MultiMelDistance(common.sample_rate, **options))
+
+
+def stft_term(common: Common, **options: Any) -> Objective:
+    """`StftDistance`."""
+    return SampleObjective("stft", StftDistance(**options))

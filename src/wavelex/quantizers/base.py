@@ -59,7 +59,7 @@ class Quantizer(FullPrecision):
         """How many codebooks each item is coded with, (batch,). Raises ValueError for numbers that there are not."""
         total = len(self.codebook_sizes)
         found = torch.as_tensor(total if num_codebooks is None else num_codebooks, device=latents.device)
-        if not (int(found.min()) >= 1 and int(found.max()) <= total):
+        if int(found.min()) < 1 or int(found.max()) > total:
             raise ValueError(f"{found.tolist()} codebooks asked for; this quantizer has 1 to {total}")
         return found.expand(len(latents))
 

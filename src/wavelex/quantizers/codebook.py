@@ -37,8 +37,8 @@ class Codebook(nn.Module):
         if averages == "published":
             # By k-means, and not yet by inputs: a layer may wait some steps for a clip that uses it.
             self.register_buffer("placed", torch.tensor(False))
-        # All that is learned of the inputs passes through here: inputs that lie elsewhere are added by replacing it.
-        self.tally = tally
+        # All that is learned of the inputs passes through these two: inputs that lie elsewhere are added by replacing them.
+        self.tally, self.draw = tally, draw
 
     @property
     def vectors(self) -> Tensor:
@@ -64,12 +64,12 @@ class Codebook(nn.Module):
     @torch.no_grad()
     def start(self, x: Tensor, iterations: int = 20) -> None:
         """Place the vectors by k-means on x (n, dim); the averages begin as if those inputs had been seen."""
-        vectors = x[torch.randint(len(x), (self.size,), device=x.device)].clone()
+        vectors = self.draw(x, self.size)
         for _ in range(iterations):
             counts, sums = self.tally(x, nearest(x, vectors), self.size)
             empty = counts == 0
             vectors = sums / counts.clamp(min=1)[:, None]
-            vectors[empty] = x[torch.randint(len(x), (int(empty.sum()),), device=x.device)]
+            vectors[empty] = self.draw(x, int(empty.sum()))
         counts, _ = self.tally(x, nearest(x, vectors), self.size)
         # A centroid that ended without inputs still weighs one, so that its quotient is defined.
         self.usage.copy_(counts.clamp(min=1))
@@ -98,15 +98,19 @@ class Codebook(nn.Module):
         dead = self.usage < self.dead_below * mean
         revived = int(dead.sum())
         if revived:
-            picks = x[torch.randint(len(x), (revived,), device=x.device)]
             self.usage[dead] = mean
-            self.total[dead] = picks * mean
+            self.total[dead] = self.draw(x, revived) * mean
 
 
 def tally(x: Tensor, indices: Tensor, size: int) -> tuple[Tensor, Tensor]:
     """How many of the inputs x (n, dim) won each of `size` vectors, (size,), and their sums, (size, dim)."""
     counts = torch.bincount(indices, minlength=size).to(x.dtype)
     return counts, torch.zeros(size, x.shape[1], device=x.device, dtype=x.dtype).index_add_(0, indices, x)
+
+
+def draw(x: Tensor, count: int) -> Tensor:
+    """Random rows of the inputs x (n, dim), (count, dim)."""
+    return x[torch.randint(len(x), (count,), device=x.device)]
 
 
 def nearest(x: Tensor, vectors: Tensor) -> Tensor:

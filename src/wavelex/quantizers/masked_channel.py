@@ -9,11 +9,12 @@ from wavelex.quantizers.residual import ResidualVQ
 
 
 class MaskedChannelRVQ(ResidualVQ):
-    """RVQ whose first `groups` layers each code a disjoint share of the channels, the rest all that is left.
+    """RVQ whose first `groups` layers each code a disjoint share of the channels side by side, the rest all that these left.
 
     Ji et al., "Language-Codec" (arXiv 2402.12208), section 3.2: it moves information out of the first codebook, which
     helps the language models that predict the codes. The published model has three groups. One `encode` serves
-    training and use (the released code has two that disagree).
+    training and use (the released code has two that disagree), and the gradient is that of the identity (the released one is as many
+    times that as there are layers after the groups, and one more).
     """
 
     masks: Tensor
@@ -32,6 +33,4 @@ class MaskedChannelRVQ(ResidualVQ):
             book.total.mul_(mask)
 
     def channel_mask(self, index: int) -> Tensor | None:
-        # A masked layer's vectors are zero outside its channels, so the running residual still holds what
-        # later groups are to see and needs no separate bookkeeping.
         return self.masks[index] if index < self.groups else None

@@ -43,7 +43,7 @@ class ResidualVQ(Quantizer):
         return [book.size for book in self.codebooks]
 
     def channel_mask(self, index: int) -> Tensor | None:
-        """Which channels layer `index` may see, (dim,) of 0 and 1; None for all."""
+        """Which channels of the latents layer `index` sees, (dim,) of 0 and 1; None for what the layers before it left of all."""
         return None
 
     def forward(self, latents: Tensor, num_codebooks: int | Tensor | None = None) -> Quantized:
@@ -56,12 +56,12 @@ class ResidualVQ(Quantizer):
         self._check(int(limits.max()))
         limits = limits.expand(batch)
         learning = self.training and torch.is_grad_enabled()
-        residual = self._full(latents)
+        given = residual = self._full(latents)
         quantized = passed = torch.zeros_like(residual)
         codes, losses = [], []
         for index in range(int(limits.max())):
             active = limits > index
-            target = self._seen(residual, index)
+            target = self._seen(given, residual, index)
             indices, vectors = self._code(index, target, active if learning else None)
             keep = active[:, None, None]
             losses.append((target - vectors)[active].square().mean())
@@ -79,14 +79,14 @@ class ResidualVQ(Quantizer):
         """Latents (batch, dim, frames) to codes (batch, num_codebooks, frames), coarse first: the best of the `beams`."""
         count = len(self.layers) if num_codebooks is None else num_codebooks
         self._check(count)
-        residual = self._full(latents)
+        given = residual = self._full(latents)
         if max(beams) > 1:
-            # A masked layer's vectors are zero outside its channels, so distances over all channels rank them alike.
+            # A masked layer learns vectors that are zero outside its channels, so distances over all channels rank them alike.
             found = beam_search(_rows(residual), [book.vectors for book in self.codebooks[:count]], beams)
             return found.view(latents.shape[0], latents.shape[2], count).transpose(1, 2)
         codes = []
         for index in range(count):
-            indices, vectors = self._code(index, self._seen(residual, index), None)
+            indices, vectors = self._code(index, self._seen(given, residual, index), None)
             residual = residual - vectors
             codes.append(indices)
         return torch.stack(codes, dim=1)
@@ -107,9 +107,9 @@ class ResidualVQ(Quantizer):
     @torch.no_grad()
     def start(self, latents: Tensor) -> None:
         """Place all codebooks by k-means, layer by layer, on latents (batch, dim, frames)."""
-        residual = self._full(latents)
+        given = residual = self._full(latents)
         for index in range(len(self.layers)):
-            target = self._seen(residual, index)
+            target = self._seen(given, residual, index)
             self.codebooks[index].start(_rows(target))
             residual = residual - self._code(index, target, None)[1]
 
@@ -117,9 +117,9 @@ class ResidualVQ(Quantizer):
         """In the precision of the codebooks."""
         return latents.to(self.codebooks[0].total.dtype)
 
-    def _seen(self, residual: Tensor, index: int) -> Tensor:
+    def _seen(self, latents: Tensor, residual: Tensor, index: int) -> Tensor:
         mask = self.channel_mask(index)
-        return residual if mask is None else residual * mask[:, None]
+        return residual if mask is None else latents * mask[:, None]
 
     def _code(self, index: int, target: Tensor, learn_from: Tensor | None) -> tuple[Tensor, Tensor]:
         """Indices (batch, frames) and vectors (batch, dim, frames); learns from the items marked, if any are given."""

@@ -73,7 +73,9 @@ class SideBySide(Quantizer):
     @torch.no_grad()
     def encode(self, latents: Tensor, num_codebooks: int | None = None, beams: Sequence[int] = (1,)) -> Tensor:
         """Codes of each slot are the best there are, so wider beams find no others."""
-        return self.forward(latents, num_codebooks).codes
+        self.counts(num_codebooks, latents)
+        with torch.autocast(latents.device.type, enabled=False):
+            return self.code(self._into(latents)).codes[:, :num_codebooks]
 
     def decode(self, codes: Tensor) -> Tensor:
         """Codes (batch, n, frames), n from 1 to all codebooks, to latents (batch, dim, frames); -1 adds nothing."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from wavelex.decoders.base import Decoder
+from wavelex.decoders.base import Condition, Decoder
 from wavelex.objectives.reconstruction import Reconstruction
 from wavelex.quantizers.base import Quantizer
 from wavelex.search.base import FrameSearch, no_codes
@@ -111,7 +111,8 @@ class Refiner:
 
     def _synthesize(self, latents: Tensor) -> Tensor:
         ahead = 0 if self.decoder.pads else -(-self.decoder.lookahead // self.decoder.hop_length)
-        samples: Tensor = self.decoder(torch.nn.functional.pad(latents, (0, ahead)))
+        state = self.decoder.initial_state(len(latents), latents, Condition(codebooks=self.search.codebooks))
+        samples, _ = self.decoder.step(torch.nn.functional.pad(latents, (0, ahead)), state, final=True)
         return samples[:, 0, : latents.shape[2] * self.decoder.hop_length]
 
 

@@ -26,6 +26,8 @@ def save_state(path: Path, trainer: Trainer) -> None:
     tensors |= _prefixed("averages", trainer.averages.values)
     for name, objective in trainer.objectives.items():
         tensors |= _prefixed(f"objectives.{name}", objective.state_dict())
+    if trainer.balancer:
+        tensors |= _prefixed("balancer", trainer.balancer.means)
     for name, optimizer in _optimizers(trainer).items():
         for index, held in optimizer.state_dict()["state"].items():
             tensors |= _prefixed(f"{name}.{index}", held)
@@ -59,6 +61,8 @@ def load_state(path: Path, trainer: Trainer) -> None:
         raise WavelexError(f"{path}: the run had other objectives or options ({str(error).splitlines()[0]})") from error
     for name, value in _under("averages", tensors).items():
         trainer.averages.values[name].copy_(value)
+    if trainer.balancer:
+        trainer.balancer.means |= _under("balancer", tensors)
     for name, optimizer in _optimizers(trainer).items():
         held: dict[int, dict[str, Tensor]] = {}
         for key, value in _under(name, tensors).items():

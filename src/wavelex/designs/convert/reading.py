@@ -72,7 +72,7 @@ def _pickled(path: Path) -> Published:
 def _tensors(path: Path, held: object) -> dict[str, Tensor]:
     """The state dict among what was stored: all of it, or what lies under one of the usual names (an optimizer is left out)."""
     for name in ("state_dict", "model", "generator", "codec", "best_state", "weights"):
-        if isinstance(held, Mapping) and isinstance(held.get(name), Mapping):
+        if isinstance(held, Mapping) and isinstance(held.get(name), Mapping) and not (name == "generator" and _networks(held) > {name}):
             return _tensors(path, held[name])
     if not isinstance(held, Mapping):
         raise WavelexError(f"{path}: holds a {type(held).__name__}, not the tensors of a model")
@@ -81,11 +81,16 @@ def _tensors(path: Path, held: object) -> dict[str, Tensor]:
         if isinstance(value, Tensor):
             flat[str(key)] = value
         elif isinstance(value, Mapping):
-            # Several networks in one file: BigCodec's encoder and decoder, for one.
+            # Several networks in one file: an encoder and a generator, for one.
             flat |= {f"{key}.{name}": each for name, each in value.items() if isinstance(each, Tensor)}
     if not flat:
         raise WavelexError(f"{path}: holds no tensors")
     return flat
+
+
+def _networks(held: Mapping[str, object]) -> set[str]:
+    """The entries that are state dicts themselves. A generator with others beside it is the decoder alone."""
+    return {name for name, value in held.items() if isinstance(value, Mapping) and any(isinstance(each, Tensor) for each in value.values())}
 
 
 def _stored_config(held: object) -> dict[str, Any]:

@@ -76,3 +76,19 @@ class Tensors:
         if found.is_floating_point() and not torch.isfinite(found).all():
             raise WavelexError(f"{self._prefix}{name} holds values that are NaN or infinite")
         return found
+
+
+def in_halves(weight: Tensor, heads: int) -> Tensor:
+    """Rows (or entries) of queries or keys whose rotary pairs are neighbours, put so that a pair's two lie half a head apart.
+
+    Raises WavelexError for a number of heads that cannot be.
+    """
+    if len(weight) % (2 * heads):
+        raise WavelexError(f"{heads} heads cannot share {len(weight)} channels")
+    pairs = weight.reshape(heads, -1, 2, *weight.shape[1:])
+    return pairs.transpose(1, 2).reshape(weight.shape)
+
+
+def count(tensors: Tensors, prefix: str) -> int:
+    """How many numbered groups there are below a prefix."""
+    return len({name.removeprefix(f"{prefix}.").split(".")[0] for name in tensors.names() if name.startswith(f"{prefix}.")})

@@ -1,0 +1,58 @@
+"""EnCodec's published weights: the names of facebookresearch/encodec and audiocraft, and those of transformers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from wavelex.designs.convert.base import Converted, Converter
+from wavelex.designs.convert.codebooks import averaged_codebooks
+from wavelex.designs.convert.seanet import seanet_arguments, seanet_weights
+from wavelex.designs.convert.tensors import Tensors
+from wavelex.errors import WavelexError
+
+SETTINGS = {
+    "causal": "causal",
+    "use_causal_conv": "causal",
+    "pad_mode": "padding",
+    "dilation_base": "dilation_base",
+    "dilation_growth_rate": "dilation_base",
+    "sample_rate": "sample_rate",
+    "sampling_rate": "sample_rate",
+}
+"""What shapes cannot tell: what it is called in the configuration of either, and which argument it is."""
+
+
+def _recognises(published: Tensors, config: Mapping[str, Any]) -> bool:
+    own = "quantizer.vq.layers.0._codebook.embed" in published and "encoder.model.0.conv.conv.bias" in published
+    return own or ("quantizer.layers.0.codebook.embed" in published and "encoder.layers.0.conv.bias" in published)
+
+
+def _convert(published: Tensors, config: Mapping[str, Any]) -> Converted:
+    own = "quantizer.vq.layers.0._codebook.embed" in published
+    layers, quantizer, codebook = ("model", "quantizer.vq.layers", "_codebook") if own else ("layers", "quantizer.layers", "codebook")
+    encoder = seanet_weights(published.under(f"encoder.{layers}"))
+    decoder = seanet_weights(published.under(f"decoder.{layers}"), decoder=True)
+    codebooks = averaged_codebooks(published.under(quantizer), codebook)
+    arguments = {
+        **seanet_arguments(encoder),
+        "codebooks": sum(key.endswith(".total") for key in codebooks),
+        "size": len(codebooks["layers.0.total"]),
+        **_told(config),
+    }
+    if arguments.pop("channels") != 1:
+        raise WavelexError("it is for two channels")
+    parts = {"encoder": encoder, "quantizer": codebooks, "decoder": decoder}
+    ours = {f"{part}.{key}": tensor for part, tensors in parts.items() for key, tensor in tensors.items()}
+    return Converted("encodec_24k", arguments, ours)
+
+
+def _told(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Our arguments from a configuration, that of one class or of each class under its name."""
+    flat = {key: value for group in config.values() if isinstance(group, Mapping) for key, value in group.items()} | dict(config)
+    if (ratio := flat.get("trim_right_ratio", 1.0)) != 1.0:
+        raise WavelexError(f"a trim_right_ratio of {ratio} is not known here, only 1")
+    return {argument: flat[name] for name, argument in SETTINGS.items() if name in flat}
+
+
+CONVERTER = Converter("EnCodec, facebookresearch", "MIT, with the released code", _recognises, _convert)
