@@ -51,6 +51,18 @@ def test_the_small_preset_is_small(name: str) -> None:
     assert sum(p.numel() for p in model.parameters()) <= 3.2e6
 
 
+@pytest.mark.parametrize("preset", ["full", "small"])
+@pytest.mark.parametrize("name", DESIGNS)
+def test_it_is_built_without_memory(name: str, preset: str) -> None:
+    """As a checkpoint's header asks for it, before its tensors are looked at."""
+    with torch.device("meta"):
+        model = build(name, preset=preset)
+    assert all(p.is_meta for p in model.parameters())
+    assert {key: value.shape for key, value in model.state_dict().items()} == {
+        key: value.shape for key, value in (small(name).model if preset == "small" else model).state_dict().items()
+    }
+
+
 @pytest.mark.parametrize("name", [name for name, design in DESIGNS.items() if design.card.parameters])
 def test_the_full_size_is_that_of_the_paper(name: str) -> None:
     with torch.device("meta"):
