@@ -21,7 +21,7 @@ MUTANTS ?= wavelex.*
 MUTANTS_SECONDS ?= 3600
 MEASURED := codec tokens quantizers search training
 
-.PHONY: demo test slow lint gate fuzz coverage mutants docs dist smoke setup-demo setup-dev
+.PHONY: demo test slow parity lint gate fuzz coverage mutants docs dist smoke setup-demo setup-dev
 
 setup-demo: $(VENV)/.demo
 setup-dev: $(VENV)/.dev
@@ -49,6 +49,10 @@ test: setup-dev
 
 slow: setup-dev
 	OMP_NUM_THREADS=1 $(RUN) pytest -n $(WORKERS) -m slow
+
+# Designs at full size beside their authors' classes.
+parity: setup-dev
+	OMP_NUM_THREADS=1 $(RUN) pytest -n $(WORKERS) -m parity
 
 # The hostile inputs first, then mutations for so long; ends with 1 if anything is not answered in time, in memory and in words.
 fuzz: setup-dev

@@ -87,3 +87,17 @@ def test_the_loudest_bin_is_finite() -> None:
     with torch.no_grad():
         decoder.head.linear.bias.fill_(1e9)
         assert torch.isfinite(decoder(latents(9))).all()
+
+
+@pytest.mark.parametrize("frames", range(1, 7))
+@pytest.mark.parametrize("kind", ["same", "center"])
+def test_the_ends_are_cut_and_normalised_as_published(kind: str, frames: int) -> None:
+    decoder = made(**KINDS[kind])
+    spectra = torch.randn(2, 17, frames, dtype=torch.complex64, generator=torch.Generator().manual_seed(frames))
+    window = torch.hann_window(32)
+    total, energy = torch.zeros(2, 8 * (frames - 1) + 32), torch.zeros(8 * (frames - 1) + 32)
+    for frame in range(frames):
+        total[:, 8 * frame : 8 * frame + 32] += torch.fft.irfft(spectra[..., frame]) * window
+        energy[8 * frame : 8 * frame + 32] += window.square()
+    cut = 12 if kind == "same" else 16
+    torch.testing.assert_close(decoder.istft(spectra), (total / energy)[:, cut : cut + 8 * frames])

@@ -82,3 +82,13 @@ def test_what_is_missing_or_left_over_is_refused(tmp_path: Path) -> None:
         imported(fixture._replace(state=short), tmp_path)
     with pytest.raises(WavelexError, match=r"left over: semantic\.more"):
         imported(fixture._replace(state={**fixture.state, "quantizer.rvq_first.more": torch.zeros(1)}), tmp_path)
+
+
+def test_a_configuration_that_cannot_be_is_refused(tmp_path: Path) -> None:
+    fixture = load_fixture("mimi_hf")
+    for wrong in ({"num_attention_heads": "8"}, {"sliding_window": 0}, {"sampling_rate": None}, {"num_attention_heads": 5}):
+        with pytest.raises(WavelexError, match="looks like Mimi"):
+            import_checkpoint(fixture.checkpoint(tmp_path), {**fixture.header["config"], **wrong})
+    with pytest.raises(WavelexError, match="5 heads cannot share 32 channels"):
+        import_checkpoint(load_fixture("mimi_moshi").checkpoint(tmp_path), {"transformer": {"num_heads": 5}})
+    assert import_checkpoint(fixture.checkpoint(tmp_path), {**fixture.header["config"], "transformer": 3}).model.sample_rate == 24_000

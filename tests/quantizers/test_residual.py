@@ -66,6 +66,20 @@ def test_straight_through_gradient_is_one_at_any_depth(kind: type[ResidualVQ]) -
         torch.testing.assert_close(x.grad, weights)
 
 
+@pytest.mark.parametrize(("groups", "times"), [(0, (1, 4, 8)), (3, (1, 2, 6))])
+def test_the_summed_gradient_counts_the_layers_that_see_all_that_is_left(groups: int, times: tuple[int, ...]) -> None:
+    torch.manual_seed(0)
+    quantizer = MaskedChannelRVQ(12, 8, 32, groups, "summed") if groups else ResidualVQ(12, 8, 32, "summed")
+    quantizer.start(torch.randn(4, 12, 400))
+    for count, expected in zip((3 if groups else 1, 4, 8), times, strict=True):
+        x = torch.randn(2, 12, 10, requires_grad=True)
+        weights = torch.randn(2, 12, 10)
+        quantized = quantizer.eval()(x, count)
+        (quantized.latents * weights).sum().backward()
+        torch.testing.assert_close(x.grad, expected * weights)
+        torch.testing.assert_close(quantized.latents, quantizer.decode(quantized.codes), atol=1e-5, rtol=1e-4)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_commitment_of_every_layer_reaches_the_encoder(kind: type[ResidualVQ]) -> None:
     """The gradient of the loss is the mean of all layers' own gradients, 2 (input - code) / elements each."""

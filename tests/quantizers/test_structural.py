@@ -78,16 +78,16 @@ def test_the_number_of_vectors_is_that_of_the_groups() -> None:
 
 def test_the_size_found_is_kept_with_the_weights_and_bounded() -> None:
     torch.manual_seed(0)
-    quantizer = StructuralVQ(8, 100)
+    quantizer = StructuralVQ(8, 100, neighbours=10)
     assert quantizer.codebook_sizes == [100]
     assert not quantizer.started
     quantizer.start(groups_of(25, 40).T[None])
     assert quantizer.codebook_sizes == [25]
     assert quantizer.code_vectors(0).shape == (25, 8)
-    other = StructuralVQ(8, 100)
+    other = StructuralVQ(8, 100, neighbours=10)
     other.load_state_dict(quantizer.state_dict())
     assert other.codebook_sizes == [25]
-    few = StructuralVQ(8, 10)
+    few = StructuralVQ(8, 10, neighbours=10)
     few.start(groups_of(25, 40).T[None])
     assert few.codebook_sizes == [10]
     quantizer.books[0].found.fill_(10**9)

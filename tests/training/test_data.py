@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from conftest import voice
 
 from wavelex.audio.recordings import list_recordings
@@ -106,3 +107,16 @@ def test_nothing_to_train_on_is_told(tmp_path: Path) -> None:
         PackedAudio([tmp_path / "none.wav"], 16000, tmp_path / "cache", quiet)
     with pytest.raises(WavelexError, match="none of the 1 recordings"):
         PackedAudio([tmp_path / "c.wav"], 16000, tmp_path / "cache", quiet)
+
+
+def test_clips_are_the_same_from_a_devices_memory(tmp_path: Path) -> None:
+    write_audio(tmp_path / "a.wav", Audio(voice(1)[None], 16000))
+    packed = PackedAudio(paths(tmp_path), 16000, tmp_path / "cache", quiet)
+    read = [draw_batch(packed, (0, step), 8, length) for step, length in ((0, 4000), (1, 20000))]
+    packed.hold(torch.device("cpu"), packed.samples.nbytes - 1)
+    assert packed.held is None
+    packed.hold(torch.device("cpu"), packed.samples.nbytes)
+    assert packed.held is not None
+    for step, length in ((0, 4000), (1, 20000)):
+        held = draw_batch(packed, (0, step), 8, length)
+        assert torch.equal(held.samples, read[step].samples) and torch.equal(held.clips, read[step].clips)

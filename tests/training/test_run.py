@@ -24,7 +24,7 @@ from wavelex.codec.checkpoint import load_codec
 from wavelex.objectives.base import Batch
 from wavelex.training.data import PackedAudio
 from wavelex.training.evaluate import evaluate, held_out_clips
-from wavelex.training.report import Report
+from wavelex.training.report import Report, picture
 from wavelex.training.run import BEST, LATEST, LOG, STATE, Run
 from wavelex.training.schedule import rate_factor
 from wavelex.training.settings import Settings
@@ -58,7 +58,7 @@ def test_a_run_leaves_state_weights_and_log(audio: PackedAudio, tmp_path: Path) 
     assert "x real time" in said.getvalue() and "codebooks in use" in said.getvalue()
 
 
-def test_tensorboard_has_the_parts_of_the_loss_the_rate_and_the_sound(audio: PackedAudio, tmp_path: Path) -> None:
+def test_tensorboard_has_the_parts_of_the_loss_the_rate_the_sound_and_its_spectrogram(audio: PackedAudio, tmp_path: Path) -> None:
     settings = small_settings(1, 0, 1, evaluate_every=1, log_every=1, kmeans_batches=4)
     Run(make_trainer(audio, settings), [voice(2)], tmp_path / "run", Console(file=io.StringIO()), "mine").train()
     events = EventAccumulator(str(tmp_path / "run" / "tensorboard")).Reload()
@@ -67,8 +67,17 @@ def test_tensorboard_has_the_parts_of_the_loss_the_rate_and_the_sound(audio: Pac
     rates = [each.value for each in events.Scalars("learning rate")]
     assert rates == [pytest.approx(settings.learning_rate * rate_factor(settings, step)) for step in range(2)]
     sounds = {f"clip 0/{name}" for name in ("original", "no codebooks", "1 codebooks", "2 codebooks", "4 codebooks", "8 codebooks")}
-    assert set(events.Tags()["audio"]) == sounds
+    assert set(events.Tags()["audio"]) == set(events.Tags()["images"]) == sounds
     assert [each.step for each in events.Audio("clip 0/no codebooks")] == [1, 2]
+
+
+def test_a_spectrogram_shows_a_tone_where_it_is() -> None:
+    tone = torch.sin(2 * torch.pi * 4000 * torch.arange(16000) / 16000)
+    (image,) = picture(tone)
+    assert image.shape == (257, 126) and float(image.min()) >= 0 and float(image.max()) <= 1
+    # 4 kHz is the middle of 8 kHz; full scale is white.
+    assert int(image[:, 60].argmax()) == 128 and float(image[128, 60]) > 0.98
+    assert float(picture(torch.zeros(2000)).max()) == 0
 
 
 def test_the_line_tells_all_with_every_step_and_a_log_from_the_first(audio: PackedAudio, tmp_path: Path) -> None:
@@ -119,7 +128,7 @@ def test_a_collapse_and_a_skipped_step_are_told(audio: PackedAudio, tmp_path: Pa
     monkeypatch.setattr(trainer, "codebook_health", lambda: [(1.0, 900.0)] * 7 + [(0.1, 40.0)])
     batch = trainer._batch
     monkeypatch.setattr(
-        trainer, "_batch", lambda step: Batch(batch(step).samples * torch.nan, batch(step).clips) if step == 4 else batch(step)
+        trainer, "_batch", lambda step, part=0: Batch(batch(step).samples * torch.nan, batch(step).clips) if step == 4 else batch(step)
     )
     said = io.StringIO()
     Run(trainer, [voice(2)], tmp_path / "run", Console(file=said, width=300), "mine").train()
@@ -161,7 +170,7 @@ def test_a_run_that_fails_before_its_first_step_leaves_no_state(
     audio: PackedAudio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trainer = make_trainer(audio)
-    monkeypatch.setattr(trainer, "_batch", lambda step: 1 / 0)
+    monkeypatch.setattr(trainer, "_batch", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         Run(trainer, [], tmp_path / "run", Console(file=io.StringIO()), "mine").train()
     assert not (tmp_path / "run" / STATE).exists()

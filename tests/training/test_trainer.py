@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from wavelex.designs import recipe
 from wavelex.errors import WavelexError
 from wavelex.objectives.base import Batch
 from wavelex.training.data import PackedAudio
+from wavelex.training.recipe import Stage
 from wavelex.training.schedule import rate_factor
 from wavelex.training.settings import Settings
 from wavelex.training.state import continue_from_weights, load_state, save_state
@@ -80,6 +82,47 @@ def test_a_resumed_run_equals_an_unbroken_one_bit_for_bit(audio: PackedAudio, tm
     assert resumed.progress.samples_seen == unbroken.progress.samples_seen
 
 
+def test_a_resumed_run_equals_an_unbroken_one_with_balance_and_accumulation(audio: PackedAudio, tmp_path: Path) -> None:
+    settings = small_settings(1, 1, 2, balance=True, accumulate=2, schedule="constant", decay_share=0.3)
+    unbroken = make_trainer(audio, settings)
+    losses = [unbroken.step() for _ in range(4)]
+    first = make_trainer(audio, settings)
+    for _ in range(3):
+        first.step()
+    save_state(tmp_path / "state.safetensors", first)
+    resumed = make_trainer(audio, settings)
+    load_state(tmp_path / "state.safetensors", resumed)
+    assert [resumed.step()] == losses[3:]
+    assert all(torch.equal(resumed.balancer.means[term], mean) for term, mean in unbroken.balancer.means.items())
+    assert all(torch.equal(value, unbroken.codec.state_dict()[name]) for name, value in resumed.codec.state_dict().items())
+
+
+def test_accumulated_batches_are_one_large_one_where_nothing_depends_on_the_batch(audio: PackedAudio) -> None:
+    trainers = [make_trainer(audio, small_settings(1, 0, 0, batch=batch, accumulate=n)) for batch, n in ((6, 1), (3, 2), (2, 3))]
+    found = [trainer.step() for trainer in trainers]
+    for trainer, losses in zip(trainers[1:], found[1:], strict=True):
+        assert losses == pytest.approx(found[0], rel=1e-4)
+        for ours, theirs in zip(trainer.codec.parameters(), trainers[0].codec.parameters(), strict=True):
+            if theirs.grad is not None:
+                torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-3, atol=1e-5)
+        assert trainer.progress.samples_seen == trainers[0].progress.samples_seen
+
+
+def test_discriminators_learn_once_a_step_from_all_accumulated_batches(audio: PackedAudio) -> None:
+    stages = (Stage("judged", 1, {"adversarial": 1.0}, quantize="no", adversarial=True),)
+    steps = []
+    trainers = []
+    for batch, accumulate in ((6, 1), (3, 2)):
+        trainer = make_trainer(audio, replace(small_settings(batch=batch, accumulate=accumulate, clip=1e6), stages=stages))
+        optimizer = trainer.critic_optimizers["adversarial"]
+        optimizer.step = lambda update=optimizer.step: (steps.append(1), update())
+        trainer.step()
+        trainers.append(trainer)
+    assert len(steps) == 2
+    for ours, theirs in zip(*(trainer.objectives["adversarial"].parameters() for trainer in trainers), strict=True):
+        torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-3, atol=1e-6)
+
+
 def test_a_run_continues_from_exported_weights_alone(audio: PackedAudio, tmp_path: Path) -> None:
     trainer = make_trainer(audio)
     for _ in range(4):
@@ -104,7 +147,7 @@ def test_a_step_that_is_not_finite_is_skipped_and_counted(audio: PackedAudio, mo
     bad = Batch(torch.full((3, 1, 8000), torch.nan), torch.zeros(3, 2, dtype=torch.long))
     with monkeypatch.context() as patched:
         if where == "input":
-            patched.setattr(trainer, "_batch", lambda step: bad)
+            patched.setattr(trainer, "_batch", lambda *_: bad)
         else:
             patched.setattr(trainer.objectives["mel"], "forward", lambda made, *_: {"mel": made.samples.abs().mean() * torch.inf})
         assert trainer.step() == {}

@@ -25,6 +25,7 @@ COMMANDS = {
     "train": "Train a codec on your own recordings.",
     "prior": "Fit the token priors that make a codec's files small.",
     "bench": "Measure codecs side by side.",
+    "race": "Train many codec designs on the same recordings by the same rules, and measure them side by side.",
     "demo": "Encode and decode one recording at several rates; print a table, leave the sound and a picture.",
 }
 """What each does, in a line; its function and its options stand in the module of that name."""

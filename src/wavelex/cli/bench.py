@@ -8,12 +8,12 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
 from wavelex.audio.recordings import list_recordings
 from wavelex.bench.run.gate import Verdict
 from wavelex.bench.run.results import Results
+from wavelex.cli.stages import StageBar
 from wavelex.codec.options import parse_target
 from wavelex.errors import WavelexError
 from wavelex.models import DEFAULT_MODEL
@@ -66,7 +66,7 @@ def bench(
     # Imported late: their packages are in the bench extra.
     from wavelex.bench.report.html import write_html
     from wavelex.bench.report.markdown import write_markdown
-    from wavelex.bench.run.benchmark import distinct, run
+    from wavelex.bench.run.benchmark import distinct, run, spread
     from wavelex.bench.run.conditions import choose as choose_conditions
     from wavelex.bench.run.gate import judge
     from wavelex.bench.systems.own import own
@@ -78,8 +78,7 @@ def bench(
     recordings = [recording for recording in list_recordings(data) if kind in (None, recording.kind)]
     if not recordings:
         raise WavelexError(f"{data}: holds no recordings of the kind {kind!r}; see the manifest's column kind")
-    if limit and limit < len(recordings):
-        recordings = [recordings[i * len(recordings) // limit] for i in range(limit)]
+    recordings = spread(recordings, limit)
     chosen_metrics, chosen_conditions = choose_metrics(metrics), choose_conditions(conditions)
     others, missing = choose_peers(peers, lyra)
     targets = [aim for aim in (parse_target(text) for text in target.split(",") if text) if aim]
@@ -95,7 +94,7 @@ def bench(
     for why in missing.values():
         console.print(f"left out: {why}", style="yellow", highlight=False, markup=False)
     try:
-        bar = _Bar()
+        bar = StageBar()
         with bar.lines:
             results, gallery = run(
                 recordings, [Original(), *systems], chosen_metrics, chosen_conditions, cache or default_cache(), jobs, timing, bar, missing
@@ -142,21 +141,6 @@ def _make(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise WavelexError(f"{folder}: cannot be made ({error.strerror}); choose another --out") from error
-
-
-class _Bar:
-    """One line a stage of the run."""
-
-    def __init__(self) -> None:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-        self.lines = Progress(*columns, console=Console(stderr=True))
-        self._line = TaskID(0)
-
-    def begin(self, what: str, total: int) -> None:
-        self._line = self.lines.add_task(what, total=total)
-
-    def advance(self, count: int) -> None:
-        self.lines.advance(self._line, count)
 
 
 def _print(console: Console, results: Results) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import json
+from typing import Annotated, Any
 
 import typer
 
+from wavelex.errors import WavelexError
 from wavelex.search.effort import LEVELS
 
 Model = Annotated[str, typer.Option("--model", "-m", help="Shipped model, checkpoint or folder of a training run.")]
@@ -30,3 +32,14 @@ Out = Annotated[
 Force = Annotated[bool, typer.Option("--force", "-f", help="Overwrite outputs that are there already.")]
 SkipExisting = Annotated[bool, typer.Option("--skip-existing", help="Leave out inputs whose output is there already.")]
 Processes = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Files worked on at a time, each on one thread of its own.")]
+
+
+def json_object(option: str, text: str) -> dict[str, Any]:
+    """What an option says in JSON. Raises WavelexError for what is no JSON object."""
+    try:
+        values = json.loads(text)
+    except ValueError as error:
+        raise WavelexError(f"{option} {text!r}: not JSON ({error})") from error
+    if not isinstance(values, dict):
+        raise WavelexError(f"{option} {text!r}: give a JSON object")
+    return values

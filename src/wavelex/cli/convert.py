@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from wavelex.cli.common import json_object
 from wavelex.codec.checkpoint import save_codec
 from wavelex.designs.convert import import_checkpoint
 
@@ -17,12 +18,15 @@ def convert(
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The codec, as safetensors.")],
     name: Annotated[str, typer.Option("--name", help="Of the codec; the output file's unless given.")] = "",
+    config: Annotated[
+        str, typer.Option("--config", help="What the checkpoint does not say of its configuration, as JSON with its authors' names.")
+    ] = "{}",
     half: Annotated[
         bool, typer.Option("--half", help="Store weights in half precision: half the size, other codes where two are close.")
     ] = False,
 ) -> None:
     """Turn a published codec's weights into a codec of this library, after checking every tensor."""
-    model, published, licence = import_checkpoint(checkpoint)
+    model, published, licence = import_checkpoint(checkpoint, json_object("--config", config))
     notes = {"converted from": f"{published} ({checkpoint.name})", "licence of the weights": licence}
     save_codec(output, model, name or output.stem, notes, half=half)
     print(f"{output}: {published} as design {model.design}, {sum(p.numel() for p in model.parameters()) / 1e6:.2f} million parameters")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import math
+import re
 from typing import Annotated, Any
 
 import torch
@@ -11,8 +11,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from wavelex.designs import DESIGNS, build
+from wavelex.designs import DESIGNS, build, find
 from wavelex.designs.base import Design
+
+NARROWEST = 96
+"""Columns of a terminal, or of a file that takes its place, below which the table would lose names."""
 
 
 def designs(
@@ -20,8 +23,6 @@ def designs(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """List the codec designs: size, rates, look-ahead, whether they stream, and where they come from."""
-    from wavelex.designs import find
-
     chosen = [find(name)] if name else list(DESIGNS.values())
     rows = [describe(design) for design in chosen]
     if as_json:
@@ -30,7 +31,9 @@ def designs(
         for key, value in rows[0].items():
             print(f"{key.replace('_', ' '):24} {_lines(value)}")
     else:
-        Console().print(_table(rows))
+        console = Console(width=max(Console().width, NARROWEST))
+        console.print(_table(rows))
+        console.print("million: parameters; ahead: look-ahead, all where the whole signal is needed", style="dim")
 
 
 def describe(design: Design) -> dict[str, Any]:
@@ -59,10 +62,11 @@ def describe(design: Design) -> dict[str, Any]:
 
 
 def _table(rows: list[dict[str, Any]]) -> Table:
-    table = Table("design", box=None, pad_edge=False)
-    for heading in ("million parameters", "kHz", "frames/s", "codebooks", "kbit/s", "look-ahead, ms"):
-        table.add_column(heading, justify="right")
-    table.add_column("paper", overflow="fold")
+    table = Table(box=None, pad_edge=False)
+    table.add_column("design", no_wrap=True)
+    for heading in ("million", "kHz", "frames/s", "codebooks", "kbit/s", "ahead, ms"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("paper", overflow="ellipsis", no_wrap=True)
     for row in rows:
         ahead = row["lookahead_ms"]
         table.add_row(
@@ -72,18 +76,26 @@ def _table(rows: list[dict[str, Any]]) -> Table:
             f"{row['frame_rate']:g}",
             _books(row["codebook_sizes"]),
             f"{row['bits_per_second'] / 1000:.2f}",
-            "whole signal" if ahead is None or math.isinf(ahead) else f"{ahead:.0f}",
-            row["paper"],
+            "all" if ahead is None else f"{ahead:.0f}",
+            _arxiv(row["paper"]),
         )
     return table
 
 
+def _arxiv(paper: str) -> str:
+    """The number of a paper, or nothing."""
+    found = re.search(r"arXiv \d{4}\.\d{4,5}", paper)
+    return found[0] if found else ""
+
+
 def _books(sizes: list[int]) -> str:
-    """8 x 1024, or the range of the sizes."""
-    return f"{len(sizes)} x {sizes[0]}" if len(set(sizes)) == 1 else f"{len(sizes)} x {min(sizes)} to {max(sizes)}"
+    """8x1024, or the range of the sizes."""
+    return f"{len(sizes)}x{sizes[0]}" if len(set(sizes)) == 1 else f"{len(sizes)}x{min(sizes)}-{max(sizes)}"
 
 
 def _lines(value: Any) -> str:
     if isinstance(value, list):
         return ("; " if value and isinstance(value[0], str) else ", ").join(map(str, value)) or "none"
-    return "whole signal" if value is None else str(value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "-" if value is None else str(value)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from wavelex.audio.recordings import list_recordings
+from wavelex.cli.common import json_object
 from wavelex.codec.checkpoint import load_codec
 from wavelex.codec.codec import Codec
 from wavelex.codec.model import CodecModel
@@ -21,6 +21,7 @@ from wavelex.designs import build, recipe
 from wavelex.errors import WavelexError
 from wavelex.objectives import make_objectives
 from wavelex.training.data import PackedAudio
+from wavelex.training.distributed import Ranks, launched
 from wavelex.training.plan import Plan
 from wavelex.training.recipe import with_steps
 from wavelex.training.settings import Settings
@@ -54,7 +55,7 @@ def train(
     given = {
         "name": name,
         "design": design,
-        "arguments": None if arguments is None else _arguments(arguments),
+        "arguments": None if arguments is None else json_object("--arguments", arguments),
         "data": _absolute(data),
         "dev": _absolute(dev),
         "dev_clips": dev_clips,
@@ -73,12 +74,15 @@ def train(
         "seed": seed,
     }
     plan = replace(plan, settings=_settings(plan.settings, settings_json, steps or [], numbers))
-    codec = _checked(plan)
-    _train(plan, codec, out, earlier, started.model if started else None, init_step)
+    with launched(plan.device) as (ranks, own):
+        _train(plan, out, earlier, started.model if started else None, init_step, ranks, own)
 
 
-def _train(plan: Plan, codec: CodecModel, out: Path, earlier: Plan | None, started: CodecModel | None, init_step: int | None) -> None:
+def _train(
+    plan: Plan, out: Path, earlier: Plan | None, started: CodecModel | None, init_step: int | None, ranks: Ranks, device: torch.device
+) -> None:
     """The run itself, with everything checked that can be before recordings are read."""
+    codec = _checked(plan)
     paths = [recording.path for recording in list_recordings(Path(plan.data))]
     held_out = [recording.path for recording in list_recordings(Path(plan.dev))] if plan.dev else []
     # Imported late: TensorBoard, pesq and pystoi take long and are in the train extra.
@@ -86,18 +90,10 @@ def _train(plan: Plan, codec: CodecModel, out: Path, earlier: Plan | None, start
     from wavelex.training.run import STATE, Run
     from wavelex.training.state import continue_from_weights, load_state
 
-    console = Console()
-    try:
-        (out / "cache").mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise WavelexError(f"{out}: cannot be made ({error.strerror}); choose another --out") from error
-    with Progress(console=console, transient=True) as bar:
-        line = bar.add_task("reading recordings", total=len(paths))
-        audio = PackedAudio(paths, codec.sample_rate, out / "cache", lambda done: bar.update(line, completed=done))
-    for message in audio.skipped:
-        console.print(f"[yellow]left out: {message}")
-    clips = held_out_clips(held_out, codec.sample_rate, plan.dev_clips)
-    trainer = Trainer(codec, plan.settings, audio, torch.device(plan.device))
+    console = Console(quiet=not ranks.first)
+    audio = _audio(paths, codec.sample_rate, out, console, ranks)
+    clips = held_out_clips(held_out, codec.sample_rate, plan.dev_clips) if ranks.first else []
+    trainer = Trainer(codec, plan.settings, audio, device, ranks=ranks)
     if earlier:
         load_state(out / STATE, trainer)
         if (earlier.dev, earlier.dev_clips) != (plan.dev, plan.dev_clips):
@@ -105,15 +101,36 @@ def _train(plan: Plan, codec: CodecModel, out: Path, earlier: Plan | None, start
             trainer.progress.best = float("-inf")
     elif started:
         continue_from_weights(started, trainer, plan.settings.first_with_codes if init_step is None else init_step)
-    plan.save(out)
+    if ranks.first:
+        plan.save(out)
     parameters = sum(p.numel() for p in codec.parameters())
+    where = plan.device if ranks.world == 1 else f"{ranks.world} x {plan.device}"
     console.print(
         f"{plan.name} ({plan.design}): {parameters / 1e6:.2f} M parameters, {audio.hours:.2f} h of recordings, "
-        f"{plan.settings.steps} steps, in {'bfloat16' if trainer.bfloat16 else 'float32'} on {plan.device}",
+        f"{plan.settings.steps} steps, in {'bfloat16' if trainer.bfloat16 else 'float32'} on {where}",
         soft_wrap=True,
     )
     if not Run(trainer, clips, out, console, plan.name).train():
+        console.print("continue with --resume")
         raise typer.Exit(130)
+
+
+def _audio(paths: list[Path], sample_rate: int, out: Path, console: Console, ranks: Ranks) -> PackedAudio:
+    """The recordings, decoded by the first process and found decoded by the others."""
+    try:
+        (out / "cache").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WavelexError(f"{out}: cannot be made ({error.strerror}); choose another --out") from error
+    if not ranks.first:
+        ranks.wait()
+        return PackedAudio(paths, sample_rate, out / "cache", lambda done: None)
+    with Progress(console=console, transient=True) as bar:
+        line = bar.add_task("reading recordings", total=len(paths))
+        audio = PackedAudio(paths, sample_rate, out / "cache", lambda done: bar.update(line, completed=done))
+    for message in audio.skipped:
+        console.print(f"[yellow]left out: {message}")
+    ranks.wait()
+    return audio
 
 
 def _check_folder(out: Path, resume: bool, init: Path | None) -> None:
@@ -159,10 +176,6 @@ def _checked(plan: Plan) -> CodecModel:
     """The codec with fresh weights, and everything that can be refused before recordings are read, refused."""
     if plan.threads:
         torch.set_num_threads(plan.threads)
-    try:
-        torch.zeros(1, device=plan.device)
-    except (RuntimeError, AssertionError) as error:
-        raise WavelexError(f"--device {plan.device}: cannot be used here ({str(error).splitlines()[0]})") from error
     torch.manual_seed(plan.settings.seed)
     codec = build(plan.design, plan.arguments)
     segment_length(plan.settings, codec)
@@ -172,13 +185,3 @@ def _checked(plan: Plan) -> CodecModel:
 
 def _absolute(path: Path | None) -> str | None:
     return None if path is None else str(path.absolute())
-
-
-def _arguments(text: str) -> dict[str, object]:
-    try:
-        values = json.loads(text)
-    except ValueError as error:
-        raise WavelexError(f"--arguments {text!r}: not JSON ({error})") from error
-    if not isinstance(values, dict):
-        raise WavelexError(f"--arguments {text!r}: give a JSON object")
-    return values

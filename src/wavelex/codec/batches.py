@@ -55,6 +55,8 @@ def decode_together(model: CodecModel, prior: Prior | None, tokens: Sequence[Aud
     samples = [np.zeros((model.channels, 0), np.float32)] * len(rows)
     for group in _groups([row.shape[1] * model.hop_length for row in rows], model):
         frames = max(rows[index].shape[1] for index in group)
+        if not frames:
+            continue
         codes = np.full((len(group), rows[group[0]].shape[0], frames), LOST)
         for target, index in zip(codes, group, strict=True):
             target[:, : rows[index].shape[1]] = rows[index]

@@ -96,7 +96,10 @@ class StreamEncoder:
 
 
 class StreamDecoder:
-    """Codes in, samples out when ready. Chunks of any size give the samples of the whole sequence."""
+    """Codes in, samples out when ready. Chunks of any size give the samples of the whole sequence.
+
+    A decoder that knows the bit rate takes it from the first chunk's number of codebooks.
+    """
 
     def __init__(
         self,
@@ -146,7 +149,10 @@ class StreamDecoder:
         self._frames += chunk.shape[2]
         if self._state is None:
             self._begin(chunk.shape[1])
-        if self._concealer:
+        if not chunk.shape[2]:
+            latents = self._like.new_zeros(self.streams, self._model.decoder.dim * self._model.superframe, 0)
+            heard = arrived(chunk, hop)
+        elif self._concealer:
             latents, heard = self._concealer.fill(chunk, hop)
         else:
             latents = self._model.quantizer.decode(torch.from_numpy(chunk).to(self._like.device))

@@ -6,6 +6,8 @@ samples <- inverse STFT, 2 spectra a frame <- 4 x ConvNeXt 384 <- latents 64 <-
 
 from __future__ import annotations
 
+from typing import Any
+
 from wavelex.codec.model import CodecModel
 from wavelex.decoders.fourier import FourierDecoder
 from wavelex.designs.base import Card, Design
@@ -26,17 +28,22 @@ def speech_16k(
     decoder_width: int = 384,
     decoder_hidden: int = 768,
     noise_bands: int = 0,
+    codebook_size: int = 1024,
+    gradient: str = "straight",
+    averages: str = "joint",
 ) -> CodecModel:
     """Frame-rate encoder and Fourier decoder around a residual quantizer.
 
     `masked_groups` > 0 makes the first that many codebooks see disjoint channels (Language-Codec's MCRVQ has 3).
-    `noise_bands` > 0 lets the decoder put noise where it cannot predict the phase.
+    `noise_bands` > 0 lets the decoder put noise where it cannot predict the phase. `gradient` and `averages` are those of `ResidualVQ`,
+    with published ways of training codebooks to compare with.
     Look-ahead: encoder 80 samples of window and one frame, decoder 240 samples of overlap and one frame; 60 ms in all.
     """
     encoder = SpectralEncoder(
         dim, encoder_width, encoder_hidden, blocks=[(1, 1), (2, 0), (4, 0), (1, 0)], hop_length=HOP_LENGTH, stft_lookahead=80
     )
-    quantizer = MaskedChannelRVQ(dim, groups=masked_groups) if masked_groups else ResidualVQ(dim)
+    codes: dict[str, Any] = {"size": codebook_size, "gradient": gradient, "averages": averages}
+    quantizer = MaskedChannelRVQ(dim, groups=masked_groups, **codes) if masked_groups else ResidualVQ(dim, **codes)
     decoder = FourierDecoder(
         dim,
         decoder_width,
@@ -83,5 +90,5 @@ DESIGN = Design(
     ),
     speech_16k,
     recipe,
-    small={},
+    small={"encoder_width": 192, "encoder_hidden": 576, "decoder_width": 272, "decoder_hidden": 544},
 )

@@ -57,7 +57,8 @@ class PaddedConv1d(Streaming):
 
     def step(self, x: Tensor, state: State, final: bool = False) -> tuple[Tensor, State]:
         buffer, recent, count, begun = state
-        buffer, recent = torch.cat([buffer, x], dim=-1), torch.cat([recent, x], dim=-1)
+        buffer = torch.cat([buffer, x], dim=-1)
+        recent = torch.cat([recent, x[..., max(0, x.shape[-1] - self.kept) :]], dim=-1)
         count += x.shape[-1]
         if not begun and count and (final or count > (self.left if self.mode == "reflect" else 0)):
             buffer, begun = self._begin(buffer), True

@@ -84,8 +84,9 @@ def low_pass() -> Tensor:
     attenuation = 2.285 * (TAPS // 2 - 1) * math.pi * width + 7.95
     # Kaiser's rule for the window's shape, for an attenuation between 21 and 50 decibels.
     shape = 0.5842 * (attenuation - 21) ** 0.4 + 0.07886 * (attenuation - 21)
-    window = torch.kaiser_window(TAPS, periodic=False, beta=shape)
-    taps = window * torch.sinc(0.5 * (torch.arange(TAPS) - TAPS / 2 + 0.5))
+    # On the CPU even where a model is built without memory: torch takes seconds to learn to make a window there.
+    window = torch.kaiser_window(TAPS, periodic=False, beta=shape, device="cpu")
+    taps = window * torch.sinc(0.5 * (torch.arange(TAPS, device="cpu") - TAPS / 2 + 0.5))
     return taps / taps.sum()
 
 

@@ -79,7 +79,7 @@ class Binary(SideBySide):
     def _variety(self, p: Tensor) -> Tensor:
         """Entropy of the mean soft code, of the probabilities (n, bits) of ones; a sum over blocks of bits."""
         total = p.new_zeros(())
-        for block in p.split(JOINT_BITS, dim=1):
+        for block in torch.split(p, JOINT_BITS, dim=1):
             joint = p.new_ones(len(p), 1)
             for one in block.unbind(1):
                 joint = torch.cat([joint * (1 - one)[:, None], joint * one[:, None]], dim=1)
@@ -97,5 +97,5 @@ class Binary(SideBySide):
 
 
 def mean_of_rows(rows: Tensor) -> Tensor:
-    """(n, width) to (width,)."""
-    return rows.mean(0)
+    """(n, width) to (width,); zeros of no rows."""
+    return rows.sum(0) / max(1, len(rows))

@@ -47,6 +47,10 @@ class Book(nn.Module):
     def start(self, rows: Tensor) -> None:
         """Place the vectors on rows (n, dim)."""
 
+    def choose(self, rows: Tensor, vectors: Tensor) -> Tensor:
+        """Index of one of its `vectors` for each of rows (n, dim) -> (n,): the Euclidean-nearest."""
+        return nearest_of_many(rows, vectors)
+
     def lookup(self, indices: Tensor) -> Tensor:
         """Vectors of the indices, any shape (...) -> (..., dim)."""
         return nn.functional.embedding(indices, self.vectors)
@@ -58,9 +62,9 @@ class Book(nn.Module):
 
     @torch.no_grad()
     def count(self, rows: Tensor, indices: Tensor) -> None:
-        """Follow how often each vector is chosen."""
-        if len(rows):
-            self.usage.lerp_(self.tally(rows, indices, self.size)[0], 1 - self.decay)
+        """Follow how often each vector is chosen; a book that no item used stays as it is."""
+        counts, _ = self.tally(rows, indices, self.size)
+        self.usage.lerp_(counts, (1 - self.decay) * (counts.sum() > 0).to(counts.dtype))
 
 
 class VectorQuantizer(Quantizer):
@@ -103,19 +107,25 @@ class VectorQuantizer(Quantizer):
         learning = self.training and torch.is_grad_enabled()
         with torch.autocast(latents.device.type, enabled=False):
             entered = residual = self.entering(latents)
-            total, codes, losses = torch.zeros_like(entered), [], []
-            for book, channels in self._channels()[: int(counts.max())]:
-                active = counts > len(codes)
+            total = torch.zeros_like(entered)
+            codes: list[Tensor] = []
+            losses: list[Tensor] = []
+            chosen_by = [(residual.new_zeros(0, book.dim), counts.new_zeros(0)) for book in self.books]
+            for index, (book, channels) in enumerate(self._channels()[: int(counts.max())]):
+                active = counts > index
                 target = residual[:, channels]
                 vectors = book.vectors
-                indices = _nearest(target.detach(), vectors.detach())
+                indices = _chosen(book, target.detach(), vectors.detach())
                 chosen = nn.functional.embedding(indices, vectors)
                 losses.append(book.loss(rows_of(target[active]), chosen[active].flatten(0, 1)))
-                if learning:
-                    book.count(rows_of(target.detach()[active]), indices[active].flatten())
+                chosen_by[index] = rows_of(target.detach()[active]), indices[active].flatten()
                 added = self._placed(chosen.detach().transpose(1, 2) * active[:, None, None], channels)
                 residual, total = residual - added, total + added
                 codes.append(torch.where(active[:, None], indices, -1))
+            if learning:
+                # All books, so that processes that share a batch count the same ones, whatever their items use.
+                for book, (rows, indices) in zip(self.books, chosen_by, strict=True):
+                    book.count(rows, indices)
             found = torch.stack(codes, dim=1)
             left = self.leaving(with_gradient(entered, total, self.gradient), found[:, 0] >= 0)
             return Quantized(left, found, torch.stack(losses).mean())
@@ -129,7 +139,7 @@ class VectorQuantizer(Quantizer):
         codes = []
         for book, channels in self._channels()[:count]:
             vectors = book.vectors
-            codes.append(_nearest(residual[:, channels], vectors))
+            codes.append(_chosen(book, residual[:, channels], vectors))
             residual = residual - self._placed(nn.functional.embedding(codes[-1], vectors).transpose(1, 2), channels)
         return torch.stack(codes, dim=1)
 
@@ -161,7 +171,7 @@ class VectorQuantizer(Quantizer):
         for book, channels in self._channels():
             target = residual[:, channels]
             book.start(rows_of(target))
-            chosen = book.lookup(_nearest(target, book.vectors))
+            chosen = book.lookup(_chosen(book, target, book.vectors))
             residual = residual - self._placed(chosen.transpose(1, 2), channels)
 
     def usage(self) -> list[Tensor]:
@@ -180,8 +190,8 @@ class VectorQuantizer(Quantizer):
 def nearest_of_many(rows: Tensor, vectors: Tensor) -> Tensor:
     """Index of the Euclidean-nearest of any number of vectors (size, dim) for each of rows (n, dim), in blocks of matrix products."""
     if len(vectors) <= VECTORS_AT_ONCE:
-        return torch.cat([nearest(piece, vectors) for piece in rows.split(ROWS_AT_ONCE)])
-    return torch.cat([_nearest_in_blocks(piece, vectors) for piece in rows.split(ROWS_AT_ONCE)])
+        return torch.cat([nearest(piece, vectors) for piece in torch.split(rows, ROWS_AT_ONCE)])
+    return torch.cat([_nearest_in_blocks(piece, vectors) for piece in torch.split(rows, ROWS_AT_ONCE)])
 
 
 def _nearest_in_blocks(rows: Tensor, vectors: Tensor) -> Tensor:
@@ -197,9 +207,9 @@ def _nearest_in_blocks(rows: Tensor, vectors: Tensor) -> Tensor:
     return found
 
 
-def _nearest(target: Tensor, vectors: Tensor) -> Tensor:
+def _chosen(book: Book, target: Tensor, vectors: Tensor) -> Tensor:
     """(batch, dim, frames) to indices (batch, frames)."""
-    return nearest_of_many(rows_of(target), vectors).view(target.shape[0], target.shape[2])
+    return book.choose(rows_of(target), vectors).view(target.shape[0], target.shape[2])
 
 
 def rows_of(x: Tensor) -> Tensor:

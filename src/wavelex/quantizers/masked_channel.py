@@ -19,8 +19,10 @@ class MaskedChannelRVQ(ResidualVQ):
 
     masks: Tensor
 
-    def __init__(self, dim: int, codebooks: int = 8, size: int = 1024, groups: int = 3) -> None:
-        super().__init__(dim, codebooks, size)
+    def __init__(
+        self, dim: int, codebooks: int = 8, size: int = 1024, groups: int = 3, gradient: str = "straight", averages: str = "joint"
+    ) -> None:
+        super().__init__(dim, codebooks, size, gradient, averages)
         self.groups = min(groups, codebooks)
         edges = [dim * g // self.groups for g in range(self.groups + 1)]
         masks = torch.zeros(self.groups, dim)

@@ -69,8 +69,6 @@ class ProjectedVQ(VectorQuantizer):
         book.start(rows - mean)
         if rows.shape[1] == self.out_of.out_channels and isinstance(book, FeatureBook):
             components = torch.linalg.eigh(torch.cov(rows.T)).eigenvectors[:, -self.dim :].T
-            self.into.weight.copy_(components[:, :, None])
-            self.into.bias.copy_(-components @ mean)
-            book.projector.weight.copy_(components)
-            self.out_of.weight.copy_(components.T[:, :, None])
-            self.out_of.bias.copy_(mean)
+            self.into.load_state_dict({"weight": components[:, :, None], "bias": -components @ mean})
+            book.projector.load_state_dict({"weight": components})
+            self.out_of.load_state_dict({"weight": components.T[:, :, None], "bias": mean})

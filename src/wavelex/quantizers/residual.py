@@ -10,7 +10,10 @@ from torch import Tensor, nn
 from wavelex.quantizers.base import Quantized, Quantizer
 from wavelex.quantizers.beam import beam_search
 from wavelex.quantizers.codebook import Codebook
-from wavelex.quantizers.gradients import GRADIENTS, with_gradient
+from wavelex.quantizers.gradients import GRADIENTS, straight_through, with_gradient
+
+SUMMED = "summed"
+"""A gradient straight through each layer, added up: as many times the identity as there are layers that see all that is left."""
 
 
 class ResidualVQ(Quantizer):
@@ -18,17 +21,18 @@ class ResidualVQ(Quantizer):
 
     Zeghidour et al., "SoundStream" (arXiv 2107.03312), section III-C. Gradients as in audiocraft and moshi: every
     layer's commitment reaches the encoder, and the straight-through gradient is exactly one whatever the depth. `gradient` is one of
-    GRADIENTS; it applies once, to the latents and the sum of all layers.
+    GRADIENTS, which applies once, to the latents and the sum of all layers, or SUMMED, which the released code of Language-Codec and
+    WavTokenizer has. `averages` is how the codebooks learn, see `Codebook`.
     """
 
     additive = True
 
-    def __init__(self, dim: int, codebooks: int = 8, size: int = 1024, gradient: str = "straight") -> None:
+    def __init__(self, dim: int, codebooks: int = 8, size: int = 1024, gradient: str = "straight", averages: str = "joint") -> None:
         super().__init__()
-        if gradient not in GRADIENTS:
-            raise ValueError(f"gradient {gradient!r}; choose from {', '.join(GRADIENTS)}")
+        if gradient not in (*GRADIENTS, SUMMED):
+            raise ValueError(f"gradient {gradient!r}; choose from {', '.join((*GRADIENTS, SUMMED))}")
         self.dim, self.gradient = dim, gradient
-        self.layers = nn.ModuleList(Codebook(size, dim) for _ in range(codebooks))
+        self.layers = nn.ModuleList(Codebook(size, dim, averages=averages) for _ in range(codebooks))
 
     @property
     def codebooks(self) -> list[Codebook]:
@@ -53,7 +57,7 @@ class ResidualVQ(Quantizer):
         limits = limits.expand(batch)
         learning = self.training and torch.is_grad_enabled()
         given = residual = self._full(latents)
-        quantized = torch.zeros_like(residual)
+        quantized = passed = torch.zeros_like(residual)
         codes, losses = [], []
         for index in range(int(limits.max())):
             active = limits > index
@@ -63,9 +67,12 @@ class ResidualVQ(Quantizer):
             losses.append((target - vectors)[active].square().mean())
             residual = residual - vectors * keep
             quantized = quantized + vectors * keep
+            passed = passed + target * keep if self.gradient == SUMMED else passed
             codes.append(torch.where(active[:, None], indices, -1))
         stacked = torch.stack(codes, dim=1) if codes else latents.new_zeros(batch, 0, frames, dtype=torch.long)
-        return Quantized(with_gradient(latents, quantized, self.gradient), stacked, torch.stack(losses).mean())
+        summed = self.gradient == SUMMED
+        decoded = straight_through(passed, quantized) if summed else with_gradient(latents, quantized, self.gradient)
+        return Quantized(decoded, stacked, torch.stack(losses).mean())
 
     @torch.no_grad()
     def encode(self, latents: Tensor, num_codebooks: int | None = None, beams: Sequence[int] = (1,)) -> Tensor:

@@ -51,10 +51,10 @@ class StructuralVQ(VectorQuantizer):
     Wang et al., "SECodec" (arXiv 2501.00018): latents are nodes, cosine similarities edges, codebook vectors the means of the clusters
     that give the graph the least two-dimensional structural entropy, in sub-graphs first and then among their means. The paper encodes
     by the cluster that raises the entropy least; the nearest centre is the same where nodes weigh about alike. Gradients pass straight
-    through. Neighbourhoods of `neighbours` keep the graph from being all one cluster.
+    through. The graph joins each node to its `neighbours` nearest: the fewer, the more clusters.
     """
 
-    def __init__(self, dim: int, most: int = 4096, commitment: float = 1.0, sub_graph: int = 1000, neighbours: int = 10) -> None:
+    def __init__(self, dim: int, most: int = 4096, commitment: float = 1.0, sub_graph: int = 1000, neighbours: int = 3) -> None:
         super().__init__(dim, [StructuralBook(most, dim, commitment, sub_graph, neighbours)])
 
     @property
@@ -68,7 +68,7 @@ class StructuralVQ(VectorQuantizer):
 def structural_centres(rows: Tensor, most: int, sub_graph: int, neighbours: int) -> Tensor:
     """Means (K, dim) of the clusters of rows (n, dim), 1 <= K <= most."""
     order = torch.randperm(len(rows), device=rows.device)
-    pieces = [_means(rows[piece], clusters(graph_of(rows[piece], neighbours))) for piece in order.split(sub_graph)]
+    pieces = [_means(rows[piece], clusters(graph_of(rows[piece], neighbours))) for piece in torch.split(order, sub_graph)]
     means, weights = (torch.cat(parts) for parts in zip(*pieces, strict=True))
     if len(pieces) > 1:
         # What is one cluster of all has at most one mean in each sub-graph, so that more neighbours would be strangers.

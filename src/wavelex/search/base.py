@@ -43,7 +43,8 @@ class FrameSearch:
     def push(self, latents: Tensor, samples: Tensor) -> Tensor:
         """See `CodeSearch`."""
         self._streams = len(latents)
-        return self.choose(latents)
+        # Quantizers are never given no frames, which torch's convolutions refuse.
+        return self.choose(latents) if latents.shape[2] else no_codes(self._streams, self.codebooks)
 
     def flush(self) -> Tensor:
         """See `CodeSearch`."""

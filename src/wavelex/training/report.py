@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
+from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from wavelex.training.evaluate import Score
@@ -18,7 +19,7 @@ COLLAPSED = 0.3
 FIRST_LINES = (1, 10)
 """Steps after the beginning that are told in a log besides every so many, so that it shows at once what to expect."""
 CLIPS_HEARD = 4
-"""Held-out clips whose sound goes to TensorBoard."""
+"""Held-out clips whose sound and spectrogram go to TensorBoard."""
 
 
 class Report:
@@ -100,6 +101,14 @@ class Report:
             heard = torch.from_numpy(np.clip(samples, -1, 1))[None]
             step, rate = self.trainer.progress.step, self.trainer.codec.sample_rate
             self._board.add_audio(name, heard, step, sample_rate=rate)  # type: ignore[no-untyped-call]
+            self._board.add_image(name, picture(heard[0]), step)  # type: ignore[no-untyped-call]
+
+
+def picture(samples: Tensor) -> Tensor:
+    """The spectrogram of samples (T,) as an image (1, bins, frames), low frequencies at the bottom: 80 dB from black to white."""
+    spectrum = torch.stft(samples, 512, 128, window=torch.hann_window(512), pad_mode="constant", return_complex=True)
+    decibels = 20 * (spectrum.abs() / 128 + 1e-8).log10()
+    return (1 + decibels / 80).clamp(0, 1).flip(0)[None]
 
 
 def _duration(seconds: float) -> str:

@@ -7,6 +7,7 @@ import math
 import signal
 import threading
 import time
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -52,40 +53,57 @@ class StopRequests:
 class Run:
     """Trains until the settings' last step or Ctrl-C; either way the state is on disk when it returns.
 
+    Of several processes the first one evaluates and writes; all end after the same step when one of them is told to stop.
+
     Leaves in `out`: the state to resume from, the latest and the best weights (by mean PESQ over the codebook counts) under the model's
     `name`, one JSON line an evaluation, and TensorBoard events.
     """
 
     def __init__(self, trainer: Trainer, clips: list[np.ndarray], out: Path, console: Console, name: str) -> None:
         self.trainer, self.clips, self.out, self.console, self.name = trainer, clips, out, console, name
+        self.stopped = False
+        """Whether it was asked to end before its last step."""
         out.mkdir(parents=True, exist_ok=True)
 
-    def train(self) -> bool:
-        """Whether the last step was reached; False when the run was stopped."""
+    def train(self, cpu_seconds: float = math.inf) -> bool:
+        """Whether the last step was reached; False when the run was stopped, or took so many seconds of this process's CPU time."""
         trainer, settings = self.trainer, self.trainer.settings
-        begun_at = trainer.progress.step
+        begun_at, lap_ends = trainer.progress.step, trainer.progress.cpu_seconds + cpu_seconds
         try:
-            with StopRequests() as stop, Report(trainer, self.console, self.out / "tensorboard") as report:
-                while trainer.progress.step < settings.steps and not stop.asked:
-                    begun = time.perf_counter()
+            with StopRequests() as stop, self._report() as report:
+                while trainer.progress.step < settings.steps and not trainer.ranks.any(
+                    stop.asked or trainer.progress.cpu_seconds >= lap_ends
+                ):
+                    begun, cpu_begun = time.perf_counter(), time.process_time()
                     losses = trainer.step()
                     seconds = time.perf_counter() - begun
                     trainer.progress.seconds += seconds
-                    report.step(losses, seconds)
-                    step = trainer.progress.step
-                    if self.clips and (step % settings.evaluate_every == 0 or step == settings.steps):
-                        self._evaluate(report)
-                    if step % settings.save_every == 0:
-                        save_state(self.out / STATE, trainer)
+                    trainer.progress.cpu_seconds += time.process_time() - cpu_begun
+                    if report:
+                        self._told(report, losses, seconds)
         finally:
             # A run that failed before its first step leaves nothing that a corrected one would have to step over.
-            if trainer.progress.step > begun_at:
+            if trainer.ranks.first and trainer.progress.step > begun_at:
                 save_state(self.out / STATE, trainer)
                 self._export(LATEST)
         finished = trainer.progress.step >= settings.steps
-        if not finished:
-            self.console.print(f"stopped at step {trainer.progress.step}; continue with --resume")
+        self.stopped = stop.asked and not finished
+        if self.stopped and trainer.ranks.first:
+            self.console.print(f"stopped at step {trainer.progress.step}; what is done is kept")
         return finished
+
+    def _report(self) -> AbstractContextManager[Report | None]:
+        """What tells of the run, in the first process only."""
+        return Report(self.trainer, self.console, self.out / "tensorboard") if self.trainer.ranks.first else nullcontext()
+
+    def _told(self, report: Report, losses: dict[str, float], seconds: float) -> None:
+        """All that follows a step: its line, and when their time has come, an evaluation and the state."""
+        settings, step = self.trainer.settings, self.trainer.progress.step
+        report.step(losses, seconds)
+        if self.clips and (step % settings.evaluate_every == 0 or step == settings.steps):
+            self._evaluate(report)
+        if step % settings.save_every == 0:
+            save_state(self.out / STATE, self.trainer)
 
     def _evaluate(self, report: Report) -> None:
         trainer = self.trainer

@@ -23,6 +23,13 @@ class Settings:
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Arguments of objectives, by a term that they give."""
     batch: int = 12
+    """Clips of one pass through the codec; a step has so many in each process, `accumulate` times."""
+    accumulate: int = 1
+    """Batches of a step, one after the other, whose gradients are averaged: more clips than the memory holds."""
+    balance: bool = False
+    """Whether weights of terms are shares of the gradient at the decoded samples; see `Balancer`."""
+    compile: bool = False
+    """Whether the codec is compiled by `torch.compile`, which takes minutes at first."""
     segment_seconds: float = 1.0
     learning_rate: float = 1.5e-3
     schedule: str = "cosine"
@@ -51,7 +58,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Raises WavelexError for values that no run can have."""
-        whole = ("batch", "warmup", "kmeans_batches", "seed", "evaluate_every", "save_every", "log_every")
+        whole = ("batch", "accumulate", "warmup", "kmeans_batches", "seed", "evaluate_every", "save_every", "log_every")
         zero = ("warmup", "seed", "weight_decay", "decay_share", "final_rate", "ema")
         shares = ("decay_share", "final_rate", "ema")
         numbers = ("segment_seconds", "learning_rate", "weight_decay", "clip", "discriminator_rate", *shares)
@@ -63,6 +70,9 @@ class Settings:
                 raise WavelexError(f"setting {name} is {value}; it must be {'0 or more' if name in zero else 'more than 0'}")
             if name in shares and value > 1:
                 raise WavelexError(f"setting {name} is {value}; it is a share, from 0 to 1")
+        for name in ("balance", "compile"):
+            if not isinstance(getattr(self, name), bool):
+                raise WavelexError(f"setting {name} is {getattr(self, name)!r}; give true or false")
         if len(self.betas) != 2 or not all(_is_number(beta) and 0 <= beta < 1 for beta in self.betas):
             raise WavelexError(f"setting betas is {list(self.betas)}; give two numbers from 0 to below 1")
         if not self.prefix_odds or not all(_is_number(odd) and odd >= 0 for odd in self.prefix_odds) or not sum(self.prefix_odds):

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -25,6 +26,8 @@ def save_state(path: Path, trainer: Trainer) -> None:
     tensors |= _prefixed("averages", trainer.averages.values)
     for name, objective in trainer.objectives.items():
         tensors |= _prefixed(f"objectives.{name}", objective.state_dict())
+    if trainer.balancer:
+        tensors |= _prefixed("balancer", trainer.balancer.means)
     for name, optimizer in _optimizers(trainer).items():
         for index, held in optimizer.state_dict()["state"].items():
             tensors |= _prefixed(f"{name}.{index}", held)
@@ -58,6 +61,8 @@ def load_state(path: Path, trainer: Trainer) -> None:
         raise WavelexError(f"{path}: the run had other objectives or options ({str(error).splitlines()[0]})") from error
     for name, value in _under("averages", tensors).items():
         trainer.averages.values[name].copy_(value)
+    if trainer.balancer:
+        trainer.balancer.means |= _under("balancer", tensors)
     for name, optimizer in _optimizers(trainer).items():
         held: dict[int, dict[str, Tensor]] = {}
         for key, value in _under(name, tensors).items():
@@ -66,6 +71,15 @@ def load_state(path: Path, trainer: Trainer) -> None:
         # Rates and decay come from the settings of the run that continues, the moments from the file.
         optimizer.load_state_dict({"state": held, "param_groups": optimizer.state_dict()["param_groups"]})
     trainer.progress = Progress(**json.loads(header["progress"]))
+
+
+def load_progress(path: Path) -> Progress:
+    """Where a saved run stands. Raises WavelexError when the file is missing or damaged."""
+    try:
+        with safe_open(path, framework="pt") as opened:
+            return Progress(**json.loads(opened.metadata()["progress"]))
+    except (SafetensorError, OSError, TypeError, KeyError, ValueError) as error:
+        raise WavelexError(f"{path}: not the state of a training run of this version, or damaged; begin a new run") from error
 
 
 def continue_from_weights(model: CodecModel, trainer: Trainer, step: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from html import escape
 from importlib import resources
 from pathlib import Path
@@ -33,11 +34,15 @@ def page(results: Results, gallery: Gallery) -> str:
         for condition in results.conditions:
             body += _section(results, kind, condition, set(own))
     body += [_clips(results, gallery, set(own)), _codebooks(results), _speed(results), _absent(results), _made_by(results)]
+    return document("Speech codecs compared", body)
+
+
+def document(title: str, body: Iterable[str]) -> str:
+    """A page that needs nothing else, of parts in HTML."""
     style, script = ((resources.files("wavelex.bench.report") / name).read_text() for name in ("page.css", "page.js"))
-    title = "Speech codecs compared"
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{title}</title><style>\n{style}</style></head><body>\n<h1>{title}</h1>\n"
+        f"<title>{escape(title)}</title><style>\n{style}</style></head><body>\n<h1>{escape(title)}</h1>\n"
         + "\n".join(body)
         + f"\n<script>\n{script}</script>\n</body></html>\n"
     )

@@ -34,7 +34,7 @@ def markdown(results: Results) -> str:
         f"    {' '.join(about['command'].split())}",
         "",
         f"{about['recordings']} recordings, {about['seconds'] / 60:.1f} minutes, {about['speakers']} named speakers "
-        f"(content {about['data_hash']}). {about['date']}, {_escape(about['machine'])}; wavelex {about['wavelex']}, "
+        f"(content {about['data_hash']}). {about['date']}, {escaped(about['machine'])}; wavelex {about['wavelex']}, "
         f"Python {about['python']}, "
         + ", ".join(f"{name} {version}" for name, version in about["packages"].items())
         + f". Wall time {about['wall_seconds']:.0f} s, in which {about['measured_now']} pairs of clip and system were measured; "
@@ -46,13 +46,13 @@ def markdown(results: Results) -> str:
     ]
     for kind in results.kinds:
         for condition in results.conditions:
-            lines += ["", f"## {_escape(kind.capitalize())}, {condition}", "", *_table(results, kind, condition)]
+            lines += ["", f"## {escaped(kind.capitalize())}, {condition}", "", *_table(results, kind, condition)]
             lines += ["", *_losses(results, kind, condition)]
     lines += ["", *_codebooks(results), *_speed(results), *_absent(results), *_versions(results)]
     return "\n".join(lines) + "\n"
 
 
-def _escape(text: str) -> str:
+def escaped(text: str) -> str:
     """Text that may hold anything, such as a file's name, as it is to be read: on one line, no tags, marks or cells of its own."""
     return re.sub(r"([\\`*\[\]|])", r"\\\1", escape(" ".join(text.split()), quote=False))
 
@@ -79,7 +79,7 @@ def _table(results: Results, kind: str, condition: str) -> list[str]:
         cells = [_plain(means[column.name], column) for column in rates] + [number(means[column.name], column) for column in quality]
         whole = [mean.count for column in quality if (mean := means[column.name]) is not None]
         counted = f"{min(whole)}-{max(whole)}" if whole and min(whole) != max(whole) else str(whole[0] if whole else 0)
-        lines.append(f"| {_escape(name)} | " + " | ".join(cells) + f" | {counted} of {results.tried(kind, condition, name)} |")
+        lines.append(f"| {escaped(name)} | " + " | ".join(cells) + f" | {counted} of {results.tried(kind, condition, name)} |")
     return lines
 
 
@@ -104,9 +104,9 @@ def _losses(results: Results, kind: str, condition: str) -> list[str]:
                 "at an unknown rate" if theirs is None or rate is None else "at no more bits" if theirs <= rate * ALIKE else "at more bits"
             )
             given = "" if theirs is None else f" ({theirs:.2f} kbit/s)"
-            groups[where].append(f"{_escape(other)}{given}: " + ", ".join(map(_said, lost)))
+            groups[where].append(f"{escaped(other)}{given}: " + ", ".join(map(_said, lost)))
         given = "" if rate is None else f" ({rate:.2f} kbit/s)"
-        lines.append(f"**{_escape(name)}**{given} is significantly worse (95%, paired) than")
+        lines.append(f"**{escaped(name)}**{given} is significantly worse (95%, paired) than")
         told = [f"- {where}: {entry}" for where, members in groups.items() for entry in members]
         lines += ["", *(told or ["- none of the others in any figure"]), ""]
     return lines
@@ -133,7 +133,7 @@ def _codebooks(results: Results) -> list[str]:
             " ".join(f"{scale * book[key]:.{digits}f}" for book in books[:8]) + (" ..." if len(books) > 8 else "")
             for key, scale, digits in (("used", 100, 0), ("perplexity", 1, 0), ("entropy", 1, 2))
         )
-        lines.append(f"| {_escape(name)} | {used} % | {perplexity} | {entropy} |")
+        lines.append(f"| {escaped(name)} | {used} % | {perplexity} | {entropy} |")
     return [*lines, ""]
 
 
@@ -155,30 +155,30 @@ def _speed(results: Results) -> list[str]:
         latency = results.systems[name]["latency"]
         shown = "-" if latency is None else f"{1000 * latency:.1f}"
         if "error" in found:
-            lines.append(f"| {_escape(name)} | {_escape(found['error'])} | | | | | {shown} | |")
+            lines.append(f"| {escaped(name)} | {escaped(found['error'])} | | | | | {shown} | |")
             continue
         cells = [f"{found[key]:.0f}" if key in found else "-" for key in TIMED]
-        lines.append(f"| {_escape(name)} | " + " | ".join(cells) + f" | {shown} | {found['load']} |")
+        lines.append(f"| {escaped(name)} | " + " | ".join(cells) + f" | {shown} | {found['load']} |")
     return [*lines, ""]
 
 
 def _absent(results: Results) -> list[str]:
-    told = [_escape(f"{name}: {why}") for name, why in results.missing.items()]
-    told += [_escape(f"{f['system']}, {f['recording']} ({f['condition']}): {f['reason']}") for f in results.failures]
+    told = [escaped(f"{name}: {why}") for name, why in results.missing.items()]
+    told += [escaped(f"{f['system']}, {f['recording']} ({f['condition']}): {f['reason']}") for f in results.failures]
     refused: dict[str, list[str]] = {}
     for entry in results.entries:
         for reason in entry.refusals.values():
             refused.setdefault(f"{entry.recording} ({entry.condition}): {reason}", []).append(entry.system)
-    told += [f"{_escape(where)} ({len(names)} of {len(results.systems)} systems)" for where, names in refused.items()]
+    told += [f"{escaped(where)} ({len(names)} of {len(results.systems)} systems)" for where, names in refused.items()]
     return ["## Not measured", "", *(f"- {line}" for line in told), ""] if told else []
 
 
 def _versions(results: Results) -> list[str]:
     lines = ["## Metrics and systems", "", "| metric | version | settings |", "|---|---|---|"]
-    lines += [f"| {name} | {_escape(made['version'])} | {_escape(made['settings'])} |" for name, made in results.metrics.items()]
+    lines += [f"| {name} | {escaped(made['version'])} | {escaped(made['settings'])} |" for name, made in results.metrics.items()]
     lines += ["", "| system | what it is |", "|---|---|"]
     lines += [
-        f"| {_escape(name)} | {_escape(', '.join(f'{key} {value}' for key, value in system['about'].items()))} |"
+        f"| {escaped(name)} | {escaped(', '.join(f'{key} {value}' for key, value in system['about'].items()))} |"
         for name, system in results.systems.items()
     ]
     return lines

@@ -49,9 +49,10 @@ def run(
     timing: bool,
     progress: Progress,
     missing: dict[str, str],
+    gallery: bool = True,
 ) -> tuple[Results, Gallery]:
     """Measure what the cache lacks and gather everything. `missing` are systems that could not be had, and why;
-    `timing` also measures speed and memory.
+    `timing` also measures speed and memory, `gallery` makes some clips to be heard and seen.
 
     Raises WavelexError where nothing can be run at all: no system, a metric's package missing, an unreadable file.
     """
@@ -90,7 +91,7 @@ def run(
             assert clip is not None
             results.systems[system.name]["performance"] = measure_performance(system, clip, cache)
             progress.advance(1)
-        chosen = choose_exhibits(results, items)
+        chosen = choose_exhibits(results, items) if gallery else {}
         shown = {item for some in chosen.values() for item in some}
         failures += do("players and pictures", measurements.unmeasured((EXHIBIT,), shown), (EXHIBIT,))
         exhibits = {
@@ -180,6 +181,13 @@ def _longest(items: Sequence[Item], rows: list[Row]) -> np.ndarray | None:
     coded = {row.item: row.coding["seconds"] for row in rows}
     known = sorted(coded, key=lambda item: (-coded[item], item.recording.name, items.index(item)))
     return read_clip(known[0]) if known else None
+
+
+def spread(recordings: Sequence[Recording], most: int | None) -> list[Recording]:
+    """At most so many of them, spread over the list."""
+    if not most or most >= len(recordings):
+        return list(recordings)
+    return [recordings[place * len(recordings) // most] for place in range(most)]
 
 
 def distinct(systems: Sequence[System]) -> list[System]:

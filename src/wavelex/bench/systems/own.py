@@ -21,7 +21,7 @@ from wavelex.search.effort import DEFAULT_EFFORT, choose_effort
 from wavelex.search.target import Quality, Target
 from wavelex.tokens.tokens import LOST, AudioTokens
 
-NOT_CODING = ("bench", "cli", "metrics", "training")
+NOT_CODING = ("bench", "cli", "metrics", "race", "training")
 """Parts of the package that cannot change what a codec gives."""
 
 

@@ -15,13 +15,18 @@ from wavelex.designs.convert import (
     dac,
     encodec,
     hifi_codec,
+    language_codec,
     magicodec,
     mimi,
+    pocket_tts,
     snac,
+    vibevoice,
+    vocos_encodec,
 )
 from wavelex.designs.convert.base import Converter
 from wavelex.designs.convert.reading import read_published
 from wavelex.designs.convert.tensors import Tensors
+from wavelex.designs.convert.waiting import waiting_for
 from wavelex.errors import WavelexError
 
 CONVERTERS: tuple[Converter, ...] = (
@@ -29,9 +34,13 @@ CONVERTERS: tuple[Converter, ...] = (
     dac.CONVERTER,
     encodec.CONVERTER,
     hifi_codec.CONVERTER,
+    language_codec.CONVERTER,
     magicodec.CONVERTER,
     mimi.CONVERTER,
+    pocket_tts.CONVERTER,
     snac.CONVERTER,
+    vibevoice.CONVERTER,
+    vocos_encodec.CONVERTER,
 )
 
 
@@ -48,12 +57,15 @@ class Imported(NamedTuple):
 def import_checkpoint(path: Path, config: Mapping[str, Any] | None = None) -> Imported:
     """The model of a published checkpoint, in eval mode; `config` adds to or replaces what the checkpoint says of its configuration.
 
-    Raises WavelexError for a checkpoint of no known codec, and for tensors that are missing, left over or misshapen.
+    Raises WavelexError for a checkpoint of no known codec, or of one that waits for a part (`waiting`), and for tensors that are missing,
+    left over or misshapen.
     """
     published = read_published(path)
     told = {**published.config, **(config or {})}
     converter = next((each for each in CONVERTERS if each.recognises(Tensors(published.tensors), told)), None)
     if converter is None:
+        if sentence := waiting_for(Tensors(published.tensors), told):
+            raise WavelexError(f"{path}: {sentence}")
         some = ", ".join(sorted(published.tensors)[:3])
         raise WavelexError(
             f"{path}: not the weights of a codec that is known here ({some}, ...); known are {', '.join(c.name for c in CONVERTERS)}"

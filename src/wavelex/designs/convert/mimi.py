@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from wavelex.designs.convert.base import Converted, Converter
+from wavelex.designs.convert.base import Converted, Converter, whole_number
+from wavelex.designs.convert.seanet import seanet_arguments, seanet_weights
 from wavelex.designs.convert.tensors import Tensors, count, in_halves
 
 SAME_NAMES = (
@@ -18,7 +19,7 @@ SAME_NAMES = (
     (r"^(encoder|decoder)\.layers\.", r"\1."),
     (r"^(encoder|decoder)\.(\1_transformer|downsample|upsample)\.", r"\2."),
     (r"_transformer\.(transformer\.)?layers\.", "_transformer."),
-    (r"\.(conv|convtr)(\.\1)*\.(weight|bias)$", r".\3"),
+    (r"^(downsample|upsample)\.[convtr.]*weight$", r"\1.weight"),
     (r"^quantizer\.(rvq_first|semantic_residual_vector_quantizer)\.", "semantic."),
     (r"^quantizer\.(rvq_rest|acoustic_residual_vector_quantizer)\.", "acoustic."),
     (r"\.(vq\.)?layers\.(\d+)\._?codebook\._?", r".codebooks.\2."),
@@ -37,28 +38,27 @@ SAME_NAMES = (
 
 
 def recognises(tensors: Tensors, config: Mapping[str, Any]) -> bool:
-    names = {_same(name) for name in tensors.names()}
+    names = {same_names(name) for name in tensors.names()}
     return {"semantic.input_proj.weight", "acoustic.input_proj.weight", "upsample.weight"} <= names
 
 
 def convert(tensors: Tensors, config: Mapping[str, Any]) -> Converted:
     """Heads, window and sample rate are not in the shapes: those of either project's configuration, else as published."""
     of_moshi = any(".self_attn.in_proj" in name for name in tensors.names())
-    same = Tensors({_same(name): tensors.take(name) for name in tensors.names()})
-    told = {**config, **config.get("transformer", {})}
-    heads = told.get("num_heads", told.get("num_attention_heads", 8))
-    dim, strides = same.shape("downsample.weight")[0], encoder_strides(same)
+    same = Tensors({same_names(name): tensors.take(name) for name in tensors.names()})
+    transformer = config.get("transformer")
+    told = {**config, **(transformer if isinstance(transformer, Mapping) else {})}
+    heads = whole_number(told, "num_heads", "num_attention_heads", default=8)
+    encoder, dim = seanet_weights(same.under("encoder")), same.shape("downsample.weight")[0]
     layers, semantic = count(same, "encoder_transformer"), count(same, "semantic.codebooks")
     arguments = {
-        "sample_rate": told.get("sampling_rate", 24_000),
-        "dim": dim,
-        "filters": same.shape("encoder.0.weight")[0],
-        "strides": strides,
+        "sample_rate": whole_number(told, "sampling_rate", default=24_000),
+        **seanet_sizes(encoder),
         "stride": same.shape("downsample.weight")[2] // 2,
         "layers": layers,
         "hidden": same.shape("encoder_transformer.0.expand.weight")[0],
         "heads": heads,
-        "context": told.get("context", told.get("sliding_window", 250)),
+        "context": whole_number(told, "context", "sliding_window", default=250),
         "codebooks": semantic + count(same, "acoustic.codebooks"),
         "size": same.shape("semantic.codebooks.0.cluster_usage")[0],
         "inner": same.shape("semantic.input_proj.weight")[0],
@@ -66,12 +66,14 @@ def convert(tensors: Tensors, config: Mapping[str, Any]) -> Converted:
         "fill": not of_moshi,
     }
     parts = {
-        "encoder.network.layers.0": seanet(same.under("encoder")),
+        "encoder.network.layers.0": as_layer(encoder),
         f"encoder.network.layers.{layers + 1}": {"conv.weight": same.take("downsample.weight")},
         "decoder.network.layers.0": {"conv.weight": same.take("upsample.weight")},
-        f"decoder.network.layers.{layers + 1}": seanet(same.under("decoder"), transposed=range(2, 3 * len(strides), 3)),
-        "quantizer.semantic": _quantizer(same.under("semantic")),
-        "quantizer.acoustic": _quantizer(same.under("acoustic")),
+        f"decoder.network.layers.{layers + 1}": as_layer(seanet_weights(same.under("decoder"), decoder=True)),
+        "quantizer.inner.semantic": _quantizer(same.under("semantic")),
+        "quantizer.inner.acoustic": _quantizer(same.under("acoustic")),
+        # What training follows of the latents begins anew.
+        "quantizer": {"mean": torch.zeros(dim), "power": torch.ones(dim), "seen": torch.tensor(0)},
     }
     for part in ("encoder", "decoder"):
         for index in range(layers):
@@ -80,24 +82,15 @@ def convert(tensors: Tensors, config: Mapping[str, Any]) -> Converted:
     return Converted("mimi", arguments, {f"{part}.{name}": tensor for part, of in parts.items() for name, tensor in of.items()})
 
 
-def encoder_strides(same: Tensors) -> list[int]:
-    """Of the SEANet encoder: each strided convolution spans two strides. They are every third layer, after a residual unit."""
-    last = max(int(name.split(".")[1]) for name in same.names() if name.startswith("encoder."))
-    return [same.shape(f"encoder.{index}.weight")[2] // 2 for index in range(3, last - 1, 3)]
+def seanet_sizes(encoder: dict[str, Tensor]) -> dict[str, Any]:
+    """The arguments that may differ from the published SEANet; where another does, tensors will not fit."""
+    found = seanet_arguments(encoder)
+    return {name: found[name] for name in ("dim", "filters", "strides")}
 
 
-def seanet(published: Tensors, transposed: Collection[int] = ()) -> dict[str, Tensor]:
-    """The layers of a SEANet, which have the same numbers here; `transposed` are those that up-sample."""
-    ours = {}
-    for name in published.names():
-        index, _, rest = name.partition(".")
-        if rest.startswith("block."):
-            _, position, kind = rest.split(".")
-            ours[f"layers.{index}.branches.1.layers.{position}.conv.{kind}"] = published.take(name)
-        else:
-            kind = rest if rest == "bias" and int(index) in transposed else f"conv.{rest}"
-            ours[f"layers.{index}.{kind}"] = published.take(name)
-    return ours
+def as_layer(seanet: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Weights of a SEANet as those of a layer of a `LayeredEncoder` or `LayeredDecoder`."""
+    return {name.removeprefix("network."): tensor for name, tensor in seanet.items()}
 
 
 def transformer_layer(published: Tensors, heads: int) -> dict[str, Tensor]:
@@ -128,7 +121,8 @@ def _quantizer(published: Tensors) -> dict[str, Tensor]:
     return ours
 
 
-def _same(name: str) -> str:
+def same_names(name: str) -> str:
+    """A name of moshi or of transformers in the one set that both are turned into."""
     for pattern, replacement in SAME_NAMES:
         name = re.sub(pattern, replacement, name)
     return name

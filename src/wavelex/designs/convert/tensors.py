@@ -79,7 +79,12 @@ class Tensors:
 
 
 def in_halves(weight: Tensor, heads: int) -> Tensor:
-    """Rows (or entries) of queries or keys whose rotary pairs are neighbours, put so that a pair's two lie half a head apart."""
+    """Rows (or entries) of queries or keys whose rotary pairs are neighbours, put so that a pair's two lie half a head apart.
+
+    Raises WavelexError for a number of heads that cannot be.
+    """
+    if len(weight) % (2 * heads):
+        raise WavelexError(f"{heads} heads cannot share {len(weight)} channels")
     pairs = weight.reshape(heads, -1, 2, *weight.shape[1:])
     return pairs.transpose(1, 2).reshape(weight.shape)
 
