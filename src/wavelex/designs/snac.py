@@ -82,6 +82,7 @@ def recipe() -> Recipe:
             "final_rate": 0.2,
             "clip": 1000.0,
             "ema": 0.0,
+            # For any number of slots up to as many: only the last of them.
             "prefix_odds": (*(0.0,) * 63, 1.0),
         },
     )
