@@ -23,10 +23,13 @@ def spectral_body(
     return encoder, FourierDecoder(dim, decoder_width, decoder_hidden, blocks)
 
 
-def three_stages(commitment: float, frozen_encoder: bool = False, **settings: object) -> Recipe:
-    """Without codes first, then with them, placed on the latents, and against discriminators at the end."""
-    coded = {**DISTANCES, "commitment": commitment}
-    learning = frozenset({"quantizer", "decoder"}) if frozen_encoder else frozenset({"encoder", "quantizer", "decoder"})
+def three_stages(commitment: float, **settings: object) -> Recipe:
+    """Without codes first, then with them, placed on the latents, and against discriminators at the end.
+
+    Without `commitment` only the decoder learns once there are codes.
+    """
+    coded = {**DISTANCES, "commitment": commitment} if commitment else DISTANCES
+    learning = frozenset({"encoder", "quantizer", "decoder"} if commitment else {"decoder"})
     return Recipe(
         (
             Stage("autoencoder", 20_000, DISTANCES, train=frozenset({"encoder", "decoder"}), quantize="no"),
