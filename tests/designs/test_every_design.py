@@ -12,7 +12,9 @@ from conftest import voice
 
 from wavelex.codec.codec import Codec
 from wavelex.designs import DESIGNS, build
+from wavelex.objectives import make_objectives
 from wavelex.tokens.tokens import AudioTokens
+from wavelex.training.settings import Settings
 
 SECONDS = 1.3
 
@@ -47,6 +49,18 @@ def test_the_small_preset_is_small(name: str) -> None:
     model = small(name).model
     assert model.sample_rate == 16_000
     assert sum(p.numel() for p in model.parameters()) <= 3.2e6
+
+
+@pytest.mark.parametrize("preset", ["full", "small"])
+@pytest.mark.parametrize("name", DESIGNS)
+def test_it_is_built_without_memory(name: str, preset: str) -> None:
+    """As a checkpoint's header asks for it, before its tensors are looked at."""
+    with torch.device("meta"):
+        model = build(name, preset=preset)
+    assert all(p.is_meta for p in model.parameters())
+    assert {key: value.shape for key, value in model.state_dict().items()} == {
+        key: value.shape for key, value in (small(name).model if preset == "small" else model).state_dict().items()
+    }
 
 
 @pytest.mark.parametrize("name", [name for name, design in DESIGNS.items() if design.card.parameters])
@@ -103,7 +117,7 @@ def test_lengths_are_exact_and_files_hold_the_codes(name: str, length: int, tmp_
     tokens.save(path, coding="packed")
     again = AudioTokens.load(path, codec=codec)
     np.testing.assert_array_equal(again.codes, tokens.codes)
-    assert codec.decode(path).samples.shape == (1, length)
+    assert codec.decode(path).samples.shape == (codec.model.channels, length)
 
 
 @pytest.mark.parametrize("name", DESIGNS)
@@ -139,3 +153,13 @@ def test_gradients_reach_every_parameter_that_the_recipe_trains(name: str) -> No
     (made.samples.square().mean() + made.quantized.loss).backward()
     without = [key for key, p in model.named_parameters() if p.requires_grad and (p.grad is None or not p.grad.abs().sum())]
     assert not without, without
+
+
+@pytest.mark.parametrize("name", DESIGNS)
+def test_the_objectives_of_the_recipe_can_be_made(name: str) -> None:
+    settings = Settings.of(DESIGNS[name].recipe())
+    # Discriminators of a few channels: what is tested is that terms and options are known.
+    narrow = {term: {"width": 0.02} for term in settings.terms if term in ("mpd", "mrd", "complex_mrd", "ms_stft", "msd", "spectrogram")}
+    options = {term: {**settings.options.get(term, {}), **narrow.get(term, {})} for term in {**settings.options, **narrow}}
+    made = make_objectives(settings.terms, small(name).model.sample_rate, options)
+    assert {term for objective in made.values() for term in objective.terms} >= set(settings.terms)
