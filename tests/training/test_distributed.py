@@ -21,6 +21,8 @@ from wavelex.audio.writing import write_audio
 from wavelex.designs import build
 from wavelex.objectives.base import Batch
 from wavelex.quantizers.codebook import Codebook
+from wavelex.quantizers.noise import Perturbed
+from wavelex.quantizers.residual import ResidualVQ
 from wavelex.training.data import PackedAudio
 from wavelex.training.distributed import ALONE, Ranks, launched
 from wavelex.training.settings import Settings
@@ -89,7 +91,9 @@ def codebook_and_gradients(ranks: Ranks) -> dict[str, Any]:
     x = torch.randn(200, 3, generator=torch.Generator().manual_seed(0))
     mine = x[:120] if ranks.first else x[120:]
     book = Codebook(8, 3, dead_below=0.5)
-    ranks.share_codebooks(book)
+    noisy = Perturbed(ResidualVQ(3, 1, 8), 3)
+    for module in (book, noisy):
+        ranks.share_statistics(module)
     book.start(mine)
     for _ in range(5):
         book.learn(mine, book.nearest(mine))
@@ -104,6 +108,7 @@ def codebook_and_gradients(ranks: Ranks) -> dict[str, Any]:
         "vectors": book.vectors,
         "usage": usage,
         "drawn": everything,
+        "mean": noisy.average(mine[:80]),
         "gradients": [p.grad for p in parameters],
         "said": (ranks.any(ranks.rank == 1), ranks.all(ranks.rank == 1), ranks.all(True), ranks.any(False)),
     }
@@ -116,14 +121,14 @@ def all_at_once(ranks: Ranks, folder: Path, skipping: Settings, plain: Settings)
 
 @pytest.mark.slow
 def test_two_processes_train_as_one(folder: Path) -> None:
-    skipping = small_settings(1, 3, 3, batch=2, kmeans_batches=11, balance=True, accumulate=2)
+    skipping = small_settings(1, 2, 3, batch=2, kmeans_batches=11, balance=True, accumulate=2)
     plain = small_settings(3, 0, 0, batch=2, clip=1e3)
     one, other = in_processes(all_at_once, 2, folder, skipping, plain)
     # Both skip the step that is not finite in one, and end with the same bits, having seen clips of their own.
     first, second = one["skipping"], other["skipping"]
-    assert first["taught"] == second["taught"] == [True, True, True, False, True, True, True]
+    assert first["taught"] == second["taught"] == [True, True, True, False, True, True]
     assert not torch.equal(first["clips"], second["clips"])
-    assert first["seen"] == 7 * 2 * 2 * 2 * 8000
+    assert first["seen"] == 6 * 2 * 2 * 2 * 8000
     for name, value in first["state"].items():
         assert torch.equal(value, second["state"][name]), name
     # Where nothing depends on the batch, they are one process with twice the clips.
@@ -135,9 +140,11 @@ def test_two_processes_train_as_one(folder: Path) -> None:
     # Codebooks learn from the inputs of both, gradients are means, and a process may have none.
     ours, theirs = one["parts"], other["parts"]
     assert torch.equal(ours["vectors"], theirs["vectors"])
-    assert float(ours["usage"].sum()) == pytest.approx(200, rel=0.05)
-    rows = {tuple(row) for row in torch.randn(200, 3, generator=torch.Generator().manual_seed(0)).tolist()}
+    assert float(ours["usage"].sum()) == pytest.approx(200, rel=0.1)
+    x = torch.randn(200, 3, generator=torch.Generator().manual_seed(0))
+    rows = {tuple(row) for row in x.tolist()}
     assert {tuple(row) for row in ours["drawn"].tolist()} <= rows and len({tuple(row) for row in ours["drawn"].tolist()}) > 150
+    torch.testing.assert_close(ours["mean"], torch.cat([x[:80], x[120:]]).mean(0))
     for parts in (ours, theirs):
         assert [None if g is None else g.tolist() for g in parts["gradients"]] == [[0.5, 0.5], [0.5, 0.5], None]
         assert parts["said"] == (True, False, True, False)

@@ -14,7 +14,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from wavelex.errors import WavelexError
-from wavelex.quantizers.codebook import Codebook, tally
+from wavelex.quantizers.codebook import tally
 
 PATIENCE = timedelta(hours=2)
 """How long processes wait for each other: the first one evaluates and writes files while the others wait."""
@@ -83,12 +83,16 @@ class Ranks:
             for gradient, mean in zip(gradients, torch.split(flat, [gradient.numel() for gradient in gradients]), strict=True):
                 gradient.copy_(mean.view_as(gradient))
 
-    def share_codebooks(self, model: nn.Module) -> None:
-        """Let codebooks learn from the inputs of all processes as if they were one batch."""
+    def share_statistics(self, model: nn.Module) -> None:
+        """Let quantizers learn from the inputs of all processes as if they were one batch.
+
+        What they learn of inputs without a gradient passes through functions that they hold for the purpose (see `Codebook`).
+        """
         if self.world > 1:
+            shared = {"tally": self._tally, "draw": self._draw, "average": self._average}
             for module in model.modules():
-                if isinstance(module, Codebook):
-                    module.tally, module.draw = self._tally, self._draw
+                for name in shared.keys() & vars(module).keys():
+                    setattr(module, name, shared[name])
 
     def _tally(self, x: Tensor, indices: Tensor, size: int) -> tuple[Tensor, Tensor]:
         counts, sums = tally(x, indices, size)
@@ -109,6 +113,12 @@ class Ranks:
         rows[here] = x[mine[here]]
         self.add(rows)
         return rows
+
+    def _average(self, rows: Tensor) -> Tensor:
+        """The mean of rows (n, dim), as many in each process, over all of them: (dim,)."""
+        mean = rows.mean(0)
+        self.add(mean)
+        return mean / self.world
 
 
 ALONE = Ranks()

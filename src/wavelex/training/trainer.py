@@ -69,7 +69,7 @@ class Trainer:
         self.objectives = {name: objective.to(device) for name, objective in made.items()}
         for module in (codec, *self.objectives.values()):
             ranks.same(module.state_dict().values())
-        ranks.share_codebooks(codec)
+        ranks.share_statistics(codec)
         audio.hold(device, memory_for_audio(device))
         self.coded = torch.compile(codec) if settings.compile else codec
         self.balancer = Balancer(settings.terms) if settings.balance else None
@@ -226,6 +226,8 @@ class Trainer:
             whole = latents.shape[2] - latents.shape[2] % self.codec.superframe
             found.append(stacked(latents[..., :whole], self.codec.superframe))
         self.codec.quantizer.start(torch.cat(found))
+        # Quantizers that start by other means than shared statistics have looked at the latents of their own process.
+        self.ranks.same(self.codec.quantizer.state_dict().values())
 
     def codebook_health(self) -> list[tuple[float, float]]:
         """Share of codes in use and perplexity of each codebook, from its running counts."""
