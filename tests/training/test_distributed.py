@@ -20,9 +20,9 @@ from wavelex.audio.samples import Audio
 from wavelex.audio.writing import write_audio
 from wavelex.designs import build
 from wavelex.objectives.base import Batch
+from wavelex.quantizers.binary import Binary
 from wavelex.quantizers.codebook import Codebook
-from wavelex.quantizers.noise import Perturbed
-from wavelex.quantizers.residual import ResidualVQ
+from wavelex.quantizers.sim import SimVQ
 from wavelex.training.data import PackedAudio
 from wavelex.training.distributed import ALONE, Ranks, launched
 from wavelex.training.settings import Settings
@@ -91,9 +91,7 @@ def codebook_and_gradients(ranks: Ranks) -> dict[str, Any]:
     x = torch.randn(200, 3, generator=torch.Generator().manual_seed(0))
     mine = x[:120] if ranks.first else x[120:]
     book = Codebook(8, 3, dead_below=0.5)
-    noisy = Perturbed(ResidualVQ(3, 1, 8), 3)
-    for module in (book, noisy):
-        ranks.share_statistics(module)
+    ranks.share_codebooks(book)
     book.start(mine)
     for _ in range(5):
         book.learn(mine, book.nearest(mine))
@@ -108,15 +106,36 @@ def codebook_and_gradients(ranks: Ranks) -> dict[str, Any]:
         "vectors": book.vectors,
         "usage": usage,
         "drawn": everything,
-        "mean": noisy.average(mine[:80]),
         "gradients": [p.grad for p in parameters],
         "said": (ranks.any(ranks.rank == 1), ranks.all(ranks.rank == 1), ranks.all(True), ranks.any(False)),
     }
 
 
+def counts_and_entropies(ranks: Ranks) -> dict[str, Any]:
+    """Other quantizers on a batch that lies in two processes, or all of it in one."""
+    torch.manual_seed(0)
+    x = torch.randn(4, 6, 30)
+    mine = x if ranks.world == 1 else x[:3] if ranks.first else x[3:]
+    sim, binary = SimVQ(6, 2, 16), Binary(6, 6, temperature=1.0)
+    for quantizer in (sim, binary):
+        ranks.share_codebooks(quantizer.train())
+    # The second process uses one codebook only, and still counts both.
+    sim(mine, torch.tensor([2, 2, 1, 1])[: len(x)] if ranks.world == 1 else torch.tensor([2, 2, 1] if ranks.first else [1]))
+    logits = mine.clone().requires_grad_()
+    variety = binary._variety(logits.transpose(1, 2).flatten(0, 1).sigmoid())
+    variety.backward()
+    moments = binary.average(mine.transpose(1, 2).flatten(0, 1))
+    return {"usage": sim.usage(), "variety": variety.detach(), "gradient": logits.grad, "moments": moments}
+
+
 def all_at_once(ranks: Ranks, folder: Path, skipping: Settings, plain: Settings) -> dict[str, Any]:
     """One start of two processes for everything that they do, since that takes longest."""
-    return {"skipping": train(ranks, folder, skipping, 3), "plain": train(ranks, folder, plain, -1), "parts": codebook_and_gradients(ranks)}
+    return {
+        "skipping": train(ranks, folder, skipping, 3),
+        "plain": train(ranks, folder, plain, -1),
+        "parts": codebook_and_gradients(ranks),
+        "others": counts_and_entropies(ranks),
+    }
 
 
 @pytest.mark.slow
@@ -137,14 +156,21 @@ def test_two_processes_train_as_one(folder: Path) -> None:
         alone.step()
     for name, value in alone.codec.encoder.state_dict().items():
         torch.testing.assert_close(one["plain"]["state"][f"encoder.{name}"], value, rtol=1e-3, atol=2e-4)
+    expected = counts_and_entropies(ALONE)
+    for found in (one["others"], other["others"]):
+        for ours, theirs in zip(found["usage"], expected["usage"], strict=True):
+            torch.testing.assert_close(ours, theirs)
+        torch.testing.assert_close(found["variety"], expected["variety"])
+        torch.testing.assert_close(found["moments"], expected["moments"])
+    assert torch.equal(one["others"]["moments"], other["others"]["moments"])
+    both = torch.cat([one["others"]["gradient"], other["others"]["gradient"]])
+    torch.testing.assert_close(both / 2, expected["gradient"])
     # Codebooks learn from the inputs of both, gradients are means, and a process may have none.
     ours, theirs = one["parts"], other["parts"]
     assert torch.equal(ours["vectors"], theirs["vectors"])
     assert float(ours["usage"].sum()) == pytest.approx(200, rel=0.1)
-    x = torch.randn(200, 3, generator=torch.Generator().manual_seed(0))
-    rows = {tuple(row) for row in x.tolist()}
+    rows = {tuple(row) for row in torch.randn(200, 3, generator=torch.Generator().manual_seed(0)).tolist()}
     assert {tuple(row) for row in ours["drawn"].tolist()} <= rows and len({tuple(row) for row in ours["drawn"].tolist()}) > 150
-    torch.testing.assert_close(ours["mean"], torch.cat([x[:80], x[120:]]).mean(0))
     for parts in (ours, theirs):
         assert [None if g is None else g.tolist() for g in parts["gradients"]] == [[0.5, 0.5], [0.5, 0.5], None]
         assert parts["said"] == (True, False, True, False)

@@ -24,17 +24,19 @@ class Codebook(nn.Module):
     total: Tensor
     usage: Tensor
     started: Tensor
+    placed: Tensor
 
     def __init__(self, size: int, dim: int, decay: float = 0.99, dead_below: float = 0.03, averages: str = "joint") -> None:
         super().__init__()
         if averages not in AVERAGES:
             raise ValueError(f"averages {averages!r}; choose from {', '.join(AVERAGES)}")
         self.size, self.decay, self.dead_below, self.averages = size, decay, dead_below, averages
-        # Until the step that follows, which is the same step of training: no state.
-        self._just_placed = False
         self.register_buffer("usage", torch.ones(size))
         self.register_buffer("total", torch.randn(size, dim))
         self.register_buffer("started", torch.tensor(False))
+        if averages == "published":
+            # By k-means, and not yet by inputs: a layer may wait some steps for a clip that uses it.
+            self.register_buffer("placed", torch.tensor(False))
         # All that is learned of the inputs passes through these two: inputs that lie elsewhere are added by replacing them.
         self.tally, self.draw = tally, draw
 
@@ -73,16 +75,17 @@ class Codebook(nn.Module):
         self.usage.copy_(counts.clamp(min=1))
         self.total.copy_(vectors * self._weights[:, None])
         self.started.fill_(True)
-        self._just_placed = True
+        if self.averages == "published":
+            self.placed.fill_(True)
 
     @torch.no_grad()
     def learn(self, x: Tensor, indices: Tensor) -> None:
         """One moving-average step on inputs x (n, dim) that won `indices` (n,), then revival of dead vectors."""
         if not len(x):
             return
-        if self._just_placed and self.averages == "published":
+        if self.averages == "published" and self.placed:
             self.total.copy_(self.vectors)
-        self._just_placed = False
+            self.placed.fill_(False)
         counts, sums = self.tally(x, indices, self.size)
         self.usage.lerp_(counts, 1 - self.decay)
         self.total.lerp_(sums, 1 - self.decay)

@@ -11,7 +11,7 @@ from wavelex.bench.report.compare import quality_columns
 from wavelex.bench.run.results import Results
 from wavelex.metrics.base import Column
 from wavelex.race.blocks import Block, Cell, measured, plain
-from wavelex.race.entrants import DESIGN_GROUP, known
+from wavelex.race.entrants import DESIGN_GROUP, Entrant, known
 from wavelex.race.score import RATES, Scores
 
 SHOWN = ("pesq_wb", "stoi", "mel", "dnsmos_p808", "speaker", "wer")
@@ -39,12 +39,8 @@ def rate_block(scores: Scores, kind: str, columns: Sequence[Column], rate: float
 def ablation_blocks(scores: Scores, kind: str, columns: Sequence[Column], group: str, title: str) -> list[Block]:
     """Each member beside what it is compared with, rate by rate, and the differences between them."""
     members = [entrant for entrant in known().values() if entrant.group == group]
-    rates = sorted({way.rate for way in scores.ways.values()})
-    found = [
-        (member, rate, *(_system(scores, name, rate) for name in (member.against, member.name))) for member in members for rate in rates
-    ]
-    pairs = [(member, rate, theirs, ours) for member, rate, theirs, ours in found if theirs and ours]
-    shown = dict.fromkeys(name for *_, theirs, ours in pairs for name in (theirs, ours))
+    pairs = _pairs(scores, members)
+    shown = dict.fromkeys(name for _, _, theirs, ours in pairs for name in (theirs, ours))
     about = [f"{member.name}: {member.about}." for member in members]
     differences = [
         [
@@ -86,8 +82,12 @@ def _row(scores: Scores, kind: str, columns: Sequence[Column], name: str) -> lis
     ]
 
 
-def _system(scores: Scores, owner: str, rate: float) -> str | None:
-    return next((name for name, way in scores.ways.items() if (way.entrant.name, way.rate) == (owner, rate)), None)
+def _pairs(scores: Scores, members: Sequence[Entrant]) -> list[tuple[Entrant, float, str, str]]:
+    """Each member and a rate at which it and what it is compared with were measured; the systems of the two, its own last."""
+    systems = {(way.entrant.name, way.rate): name for name, way in scores.ways.items()}
+    rates = sorted({way.rate for way in scores.ways.values()})
+    keys = [(member, rate, (member.against, rate), (member.name, rate)) for member in members for rate in rates]
+    return [(member, rate, systems[theirs], systems[ours]) for member, rate, theirs, ours in keys if {theirs, ours} <= set(systems)]
 
 
 def _difference(results: Results, kind: str, ours: str, theirs: str, column: Column) -> Cell:

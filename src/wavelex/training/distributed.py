@@ -14,7 +14,10 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from wavelex.errors import WavelexError
-from wavelex.quantizers.codebook import tally
+from wavelex.quantizers.binary import Binary
+from wavelex.quantizers.books import Book
+from wavelex.quantizers.codebook import Codebook, tally
+from wavelex.quantizers.noise import Perturbed
 
 PATIENCE = timedelta(hours=2)
 """How long processes wait for each other: the first one evaluates and writes files while the others wait."""
@@ -83,21 +86,33 @@ class Ranks:
             for gradient, mean in zip(gradients, torch.split(flat, [gradient.numel() for gradient in gradients]), strict=True):
                 gradient.copy_(mean.view_as(gradient))
 
-    def share_statistics(self, model: nn.Module) -> None:
-        """Let quantizers learn from the inputs of all processes as if they were one batch.
-
-        What they learn of inputs without a gradient passes through functions that they hold for the purpose (see `Codebook`).
-        """
+    def share_codebooks(self, model: nn.Module) -> None:
+        """Let quantizers learn from the inputs of all processes as if they were one batch."""
         if self.world > 1:
-            shared = {"tally": self._tally, "draw": self._draw, "average": self._average}
             for module in model.modules():
-                for name in shared.keys() & vars(module).keys():
-                    setattr(module, name, shared[name])
+                if isinstance(module, Codebook):
+                    module.tally, module.draw = self._tally, self._draw
+                elif isinstance(module, Book):
+                    module.tally = self._tally
+                elif isinstance(module, (Binary, Perturbed)):
+                    module.average = self._average
 
     def _tally(self, x: Tensor, indices: Tensor, size: int) -> tuple[Tensor, Tensor]:
         counts, sums = tally(x, indices, size)
         self.add(counts, sums)
         return counts, sums
+
+    def _average(self, rows: Tensor) -> Tensor:
+        """The mean of the rows of all processes, with the gradient to this one's that gives that of the mean once it is averaged."""
+        count = torch.tensor(float(len(rows)), device=rows.device)
+        total = rows.detach().sum(0)
+        self.add(count, total)
+        mean: Tensor = total / count.clamp(min=1)
+        if not rows.requires_grad:
+            # The same bits in all processes, which the sum below is not.
+            return mean
+        mine = rows.sum(0) * (self.world / count.clamp(min=1))
+        return mine + (mean - mine).detach()
 
     def _draw(self, x: Tensor, count: int) -> Tensor:
         """Random rows of the inputs of all processes one after the other, the same for all."""
@@ -113,12 +128,6 @@ class Ranks:
         rows[here] = x[mine[here]]
         self.add(rows)
         return rows
-
-    def _average(self, rows: Tensor) -> Tensor:
-        """The mean of rows (n, dim), as many in each process, over all of them: (dim,)."""
-        mean = rows.mean(0)
-        self.add(mean)
-        return mean / self.world
 
 
 ALONE = Ranks()

@@ -69,7 +69,7 @@ class Trainer:
         self.objectives = {name: objective.to(device) for name, objective in made.items()}
         for module in (codec, *self.objectives.values()):
             ranks.same(module.state_dict().values())
-        ranks.share_statistics(codec)
+        ranks.share_codebooks(codec)
         audio.hold(device, memory_for_audio(device))
         self.coded = torch.compile(codec) if settings.compile else codec
         self.balancer = Balancer(settings.terms) if settings.balance else None
@@ -222,11 +222,12 @@ class Trainer:
         found = []
         for index in range(self.settings.kmeans_batches):
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
-                latents = self.codec.encoder(self._batch(self.settings.steps + index).samples).float()
+                samples = self._batch(self.settings.steps + index).samples.expand(-1, self.codec.channels, -1)
+                latents = self.codec.encoder(samples).float()
             whole = latents.shape[2] - latents.shape[2] % self.codec.superframe
             found.append(stacked(latents[..., :whole], self.codec.superframe))
         self.codec.quantizer.start(torch.cat(found))
-        # Quantizers that start by other means than shared statistics have looked at the latents of their own process.
+        # What a start draws differs from process to process.
         self.ranks.same(self.codec.quantizer.state_dict().values())
 
     def codebook_health(self) -> list[tuple[float, float]]:
