@@ -45,6 +45,7 @@ def recipe() -> Recipe:
             "betas": (0.5, 0.9),
             "weight_decay": 0.0,
             "schedule": "constant",
+            "balance": True,
             "ema": 0.99,
             "prefix_odds": tuple(bandwidths.get(count, 0.0) for count in range(1, 33)),
         },
@@ -60,7 +61,6 @@ DESIGN = Design(
         parameters=14.85,
         licence="MIT, with the released code",
         deviations=(
-            "Losses are added with the paper's weights; its balancer of gradients is not there.",
             "Discriminators learn in every step, not in two of three.",
             "The number of codebooks is drawn for every item, not for every batch.",
             "Commitment reaches the encoder from every codebook, in the released code from the first alone.",
