@@ -17,9 +17,11 @@ from wavelex.audio.recordings import list_recordings
 from wavelex.audio.samples import Audio
 from wavelex.audio.writing import write_audio
 from wavelex.codec.checkpoint import read_tensors
+from wavelex.codec.hub import load
 from wavelex.errors import WavelexError
-from wavelex.race.entrants import Entrant
+from wavelex.race.entrants import Entrant, known
 from wavelex.race.laps import Race, common_settings
+from wavelex.race.score import counts_near
 from wavelex.training.run import LATEST, STATE
 from wavelex.training.settings import Settings
 from wavelex.training.trainer import Trainer
@@ -134,3 +136,16 @@ def test_the_common_rules() -> None:
         first.quantize == "no" and second.start == "kmeans" and "commitment" in second.objectives and "commitment" not in first.objectives
     )
     assert (made.schedule, made.decay_share, made.learning_rate) == ("constant", 0.2, 5e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", known())
+def test_every_entrant_can_be_trained_by_the_common_rules(tmp_path: Path, recordings: Path, name: str) -> None:
+    paths = [recording.path for recording in list_recordings(recordings)]
+    few = common_settings(3 * 8 / 3600, batch=2, kmeans_batches=2)
+    running = Race(tmp_path, recordings, paths, [known()[name]], few, Console(file=io.StringIO()))
+    assert not running.run(1e9)
+    standing = running.standings[name]
+    assert not standing.failure and standing.finished and not standing.progress.skipped
+    near = counts_near(load(tmp_path / name).model)
+    assert near and max(near.values()) <= 6000
