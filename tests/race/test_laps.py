@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import signal
 from collections.abc import Sequence
@@ -20,7 +21,8 @@ from wavelex.codec.checkpoint import read_tensors
 from wavelex.codec.hub import load
 from wavelex.errors import WavelexError
 from wavelex.race.entrants import Entrant, known
-from wavelex.race.laps import Race, common_settings
+from wavelex.race.laps import Race
+from wavelex.race.rules import common_settings
 from wavelex.race.score import counts_near
 from wavelex.training.run import LATEST, STATE
 from wavelex.training.settings import Settings
@@ -120,6 +122,17 @@ def test_another_race_in_the_folder_is_refused(tmp_path: Path, recordings: Path)
         race(tmp_path, recordings, [tiny()], hours=2 * SIX_STEPS)
     with pytest.raises(WavelexError, match="with other arguments than tiny now has"):
         race(tmp_path, recordings, [tiny(masked_groups=3)])
+
+
+def test_two_processes_do_not_train_in_one_folder(tmp_path: Path, recordings: Path) -> None:
+    running = race(tmp_path, recordings, [tiny()])
+    (tmp_path / "cache").mkdir()
+    with (tmp_path / "cache" / "lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(WavelexError, match="another process trains there"):
+            running.run(ONE_STEP)
+        assert not running.run(ONE_STEP, laps=0)
+    assert steps(running) == [0] and not running.run(ONE_STEP, laps=1) and steps(running) == [1]
 
 
 @pytest.mark.parametrize("hours", [0, -1, float("nan"), float("inf"), 0.001])

@@ -22,8 +22,9 @@ from wavelex.metrics import choose as choose_metrics
 from wavelex.metrics.base import Column, Metric
 from wavelex.race.blocks import Block, Cell, html, markdown
 from wavelex.race.entrants import Entrant, known
-from wavelex.race.laps import Standing, common_settings
+from wavelex.race.laps import Standing
 from wavelex.race.page import TITLE, blocks
+from wavelex.race.rules import common_settings
 from wavelex.race.score import Scores, Way, coding_speed, counts_near, score
 from wavelex.training.run import LATEST
 from wavelex.training.trainer import Progress
