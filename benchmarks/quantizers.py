@@ -27,7 +27,7 @@ from wavelex.quantizers.binary import Binary
 from wavelex.quantizers.finite_scalar import FiniteScalar
 from wavelex.quantizers.kmeans import KMeansVQ
 from wavelex.quantizers.lattice import LatticeVQ
-from wavelex.quantizers.post_training import DimensionQuantizer
+from wavelex.quantizers.post_training import GaussianBins
 from wavelex.quantizers.product import ProductVQ
 from wavelex.quantizers.projected import ProjectedVQ
 from wavelex.quantizers.residual import ResidualVQ
@@ -53,7 +53,7 @@ OURS: dict[str, Callable[[], Quantizer]] = {
     "wasserstein, 512": lambda: WassersteinVQ(DIM, 512),
     "k-means, 500": lambda: KMeansVQ(DIM, 500),
     "structural entropy": lambda: StructuralVQ(DIM),
-    "by dimension, 4 bits": lambda: DimensionQuantizer(DIM, 4),
+    "by dimension, 4 bits": lambda: GaussianBins(DIM, 4),
     "attention, 1024": lambda: AttentionVQ(DIM, 1, 1024),
 }
 THEIRS: dict[str, Callable[[], nn.Module]] = {

@@ -10,6 +10,7 @@ import torch
 import transformers
 from command import CommandLine
 from conftest import voice
+from safetensors.torch import save_file
 
 from wavelex import Audio, load
 from wavelex.codec.checkpoint import read_tensors
@@ -77,3 +78,23 @@ def test_what_cannot_be_converted_leaves_nothing(run: CommandLine, published: Pa
     assert not (tmp_path / "mine.safetensors").exists()
     run_out = run("convert", published, "-o", tmp_path / "mine.safetensors").err
     assert "Traceback" not in run_out
+
+
+@pytest.mark.parametrize(
+    ("config", "reason"),
+    [
+        ("{}", "the encoder is not in it"),
+        ('{"encodec": "nowhere.th"}', "nowhere.th: no such checkpoint"),
+        ("[1]", "--config '[1]': give a JSON object"),
+        ("{", "--config '{': not JSON"),
+    ],
+)
+def test_the_configuration_reaches_the_converter(run: CommandLine, config: str, reason: str, tmp_path: Path) -> None:
+    decoder = {"feature_extractor.codebook_weights": torch.zeros(4, 2), "backbone.norm.scale.weight": torch.zeros(4, 2)}
+    checkpoint, ours = tmp_path / "vocos.safetensors", tmp_path / "ours.safetensors"
+    save_file(decoder, checkpoint)
+    result = run("convert", checkpoint, "-o", ours, "--config", config)
+    assert result.code == 2
+    assert len(result.err.strip().splitlines()) == 1
+    assert reason in result.err
+    assert not ours.exists()

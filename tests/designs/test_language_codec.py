@@ -16,6 +16,7 @@ from wavelex.codec.model import CodecModel
 from wavelex.designs import build, recipe
 from wavelex.designs.convert import import_checkpoint
 from wavelex.errors import WavelexError
+from wavelex.quantizers.codebook import Codebook
 from wavelex.training.data import PackedAudio
 from wavelex.training.settings import Settings
 from wavelex.training.trainer import Trainer
@@ -77,6 +78,37 @@ def test_a_step_of_training_is_the_published_one_but_for_the_gradient(count: int
     torch.testing.assert_close(theirs[f"train.{count}.grad_latents_from_quantized"], (count - 2) * weights, atol=1e-6, rtol=1e-5)
     (gradient,) = torch.autograd.grad(quantized.loss, latents)
     assert relative_error(gradient, theirs[f"train.{count}.grad_latents_from_commit"]) < 1e-4
+
+
+def test_a_step_of_training_of_one_codebook_is_the_published_one(tmp_path: Path) -> None:
+    fixture, model = published("wavtokenizer_75", tmp_path)
+    theirs = fixture.tensors
+    latents = theirs["train.latents"].requires_grad_()
+    quantized = model.quantizer.train()(latents)
+    assert torch.equal(quantized.codes, codes_of(theirs["train.codes"]))
+    assert quantized.loss.item() == pytest.approx(float(theirs["train.losses"]), rel=1e-5)
+    weights = torch.linspace(-1, 1, latents.numel()).view_as(latents)
+    (gradient,) = torch.autograd.grad((quantized.latents * weights).sum(), latents, retain_graph=True)
+    assert relative_error(gradient, theirs["train.grad_latents_from_quantized"]) < TOLERANCE
+    (gradient,) = torch.autograd.grad(quantized.loss, latents)
+    assert relative_error(gradient, theirs["train.grad_latents_from_commit"]) < 1e-4
+
+
+@pytest.mark.parametrize("layer", [0, 2])
+def test_codebooks_follow_the_published_averages(layer: int, tmp_path: Path) -> None:
+    """Of layers that see a share of the channels; the released code also smooths the counts, which hardly shows."""
+    fixture, model = published("languagecodec", tmp_path)
+    theirs, state = fixture.tensors, f"feature_extractor.encodec.quantizer.vq.layers.{layer}._codebook"
+    mask = model.quantizer.channel_mask(layer)
+    inputs = (theirs["train.latents"] * mask[:, None]).transpose(1, 2).flatten(0, 1)
+    book = Codebook(*fixture.state[f"{state}.embed"].shape)
+    book.usage.copy_(fixture.state[f"{state}.cluster_size"])
+    book.total.copy_(fixture.state[f"{state}.embed_avg"])
+    book.learn(inputs, theirs["train.8.codes"][layer].flatten())
+    after = f"train.8.after.layers.{layer}"
+    assert relative_error(book.usage, theirs[f"{after}.cluster_size"]) < TOLERANCE
+    assert relative_error(book.total, theirs[f"{after}.embed_avg"]) < TOLERANCE
+    assert relative_error(book.vectors, theirs[f"{after}.embed"]) < 1e-4
 
 
 def test_discriminators_in_a_checkpoint_are_left_out_and_nothing_else(tmp_path: Path) -> None:

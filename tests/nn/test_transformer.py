@@ -159,6 +159,15 @@ def test_half_precision_is_kept() -> None:
     assert torch.isfinite(y).all()
 
 
+def test_mixed_precision_is_near_single() -> None:
+    layer, x = transformer(5, 2, query_norm=1e-6), make_input(20)
+    with torch.no_grad():
+        expected = layer(x)
+        with torch.autocast("cpu", torch.bfloat16):
+            found, _ = run(layer, x, [3, 9])
+    torch.testing.assert_close(found.float(), expected, atol=0.1, rtol=0.1)
+
+
 def test_sizes_that_cannot_be_are_refused() -> None:
     for arguments in ((12, 5, 4), (12, 2, 0), (12, 2, 4, -1)):
         with pytest.raises(ValueError, match="cannot be"):

@@ -108,6 +108,7 @@ def test_items_that_lack_a_group_do_not_count_in_its_entropy() -> None:
     counts = torch.tensor([1, 2, 2])
     torch.testing.assert_close(quantizer(x, counts).loss, quantizer(other, counts).loss)
     assert quantizer(x, 2).loss != quantizer(other, 2).loss
+    assert torch.isfinite(quantizer(x, 1).loss)
 
 
 def test_use_is_full_and_no_table_is_made() -> None:

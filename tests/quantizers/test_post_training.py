@@ -12,13 +12,13 @@ from scipy.optimize import minimize_scalar
 from scipy.stats import norm, truncnorm
 
 from wavelex.quantizers.attention import AttentionVQ
-from wavelex.quantizers.post_training import DimensionQuantizer, equal_mass_edges, interval_means, uniform_edges
+from wavelex.quantizers.post_training import GaussianBins, equal_mass_edges, interval_means, uniform_edges
 
 SPACINGS = ["equal_mass", "uniform"]
 
 
-def fitted(dim: int, bits: int, spacing: str) -> DimensionQuantizer:
-    quantizer = DimensionQuantizer(dim, bits, spacing)
+def fitted(dim: int, bits: int, spacing: str) -> GaussianBins:
+    quantizer = GaussianBins(dim, bits, spacing)
     assert not quantizer.started
     quantizer.start(latents(dim, 1000) * torch.arange(1.0, dim + 1)[:, None] + 3.0)
     return quantizer
@@ -28,7 +28,7 @@ def fitted(dim: int, bits: int, spacing: str) -> DimensionQuantizer:
 def test_the_contract(spacing: str) -> None:
     quantizer = fitted(6, 4, spacing)
     keeps_the_contract(quantizer, 6, spread=6.0)
-    survives_storage(quantizer, DimensionQuantizer(6, 4, spacing), 6)
+    survives_storage(quantizer, GaussianBins(6, 4, spacing), 6)
     assert min(used(fitted(6, 4, spacing), 6, spread=8.0)) == 1
 
 
@@ -41,7 +41,7 @@ def test_the_error_on_a_gaussian_is_as_computed(bits: int, equal_mass: float, un
     torch.manual_seed(0)
     x = torch.randn(4, 4, 20_000)
     for spacing, expected in (("equal_mass", equal_mass), ("uniform", uniform)):
-        quantizer = DimensionQuantizer(4, bits, spacing)
+        quantizer = GaussianBins(4, bits, spacing)
         error = float((quantizer.decode(quantizer.encode(x)) - x).square().mean())
         least = 0.96 if spacing == "equal_mass" else 0.9
         assert least * expected < error < 1.02 * expected, spacing
@@ -68,9 +68,9 @@ def test_equal_mass_is_used_alike_and_uniform_is_cheaper_to_code_for_its_error()
     x = torch.randn(1, 1, 100_000)
     found = {}
     for spacing in SPACINGS:
-        codes = DimensionQuantizer(1, 5, spacing).encode(x).flatten()
+        codes = GaussianBins(1, 5, spacing).encode(x).flatten()
         p = torch.bincount(codes, minlength=32).double() / len(codes)
-        quantizer = DimensionQuantizer(1, 5, spacing)
+        quantizer = GaussianBins(1, 5, spacing)
         found[spacing] = float(-(p * p.log2()).sum()), float((quantizer.decode(quantizer.encode(x)) - x).square().mean())
     assert found["equal_mass"][0] == pytest.approx(5.0, abs=0.01)
     bits, error = found["uniform"]
@@ -91,7 +91,7 @@ def test_the_gradient_passes_straight_through(spacing: str) -> None:
 
 def test_unknown_spacings_are_refused() -> None:
     with pytest.raises(ValueError, match="equal_mass, uniform"):
-        DimensionQuantizer(4, spacing="cubic")
+        GaussianBins(4, spacing="cubic")
 
 
 def test_attention_keeps_the_contract() -> None:

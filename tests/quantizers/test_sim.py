@@ -104,6 +104,11 @@ def test_use_is_followed_in_training_and_large_on_random_latents() -> None:
     quantizer.train()(latents(12, 1000))
     (counts,) = quantizer.usage()
     assert counts.std() > 0
+    assert float(counts.sum()) == pytest.approx(0.99 * 256 + 0.01 * 3000)
+    residual = SimVQ(12, 2, 64).train()
+    residual(latents(12), torch.tensor([1, 1, 1]))
+    assert residual.usage()[0].std() > 0
+    assert residual.usage()[1].std() == 0
 
 
 def test_large_codebooks_are_searched_in_blocks_of_matrix_products() -> None:

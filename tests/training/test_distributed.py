@@ -20,7 +20,9 @@ from wavelex.audio.samples import Audio
 from wavelex.audio.writing import write_audio
 from wavelex.designs import build
 from wavelex.objectives.base import Batch
+from wavelex.quantizers.binary import Binary
 from wavelex.quantizers.codebook import Codebook
+from wavelex.quantizers.sim import SimVQ
 from wavelex.training.data import PackedAudio
 from wavelex.training.distributed import ALONE, Ranks, launched
 from wavelex.training.settings import Settings
@@ -109,9 +111,30 @@ def codebook_and_gradients(ranks: Ranks) -> dict[str, Any]:
     }
 
 
+def counts_and_entropies(ranks: Ranks) -> dict[str, Any]:
+    """Other quantizers on a batch that lies in two processes, or all of it in one."""
+    torch.manual_seed(0)
+    x = torch.randn(4, 6, 30)
+    mine = x if ranks.world == 1 else x[:3] if ranks.first else x[3:]
+    sim, binary = SimVQ(6, 2, 16), Binary(6, 6, temperature=1.0)
+    for quantizer in (sim, binary):
+        ranks.share_codebooks(quantizer.train())
+    # The second process uses one codebook only, and still counts both.
+    sim(mine, torch.tensor([2, 2, 1, 1])[: len(x)] if ranks.world == 1 else torch.tensor([2, 2, 1] if ranks.first else [1]))
+    logits = mine.clone().requires_grad_()
+    variety = binary._variety(logits.transpose(1, 2).flatten(0, 1).sigmoid())
+    variety.backward()
+    return {"usage": sim.usage(), "variety": variety.detach(), "gradient": logits.grad}
+
+
 def all_at_once(ranks: Ranks, folder: Path, skipping: Settings, plain: Settings) -> dict[str, Any]:
     """One start of two processes for everything that they do, since that takes longest."""
-    return {"skipping": train(ranks, folder, skipping, 3), "plain": train(ranks, folder, plain, -1), "parts": codebook_and_gradients(ranks)}
+    return {
+        "skipping": train(ranks, folder, skipping, 3),
+        "plain": train(ranks, folder, plain, -1),
+        "parts": codebook_and_gradients(ranks),
+        "others": counts_and_entropies(ranks),
+    }
 
 
 @pytest.mark.slow
@@ -132,6 +155,13 @@ def test_two_processes_train_as_one(folder: Path) -> None:
         alone.step()
     for name, value in alone.codec.encoder.state_dict().items():
         torch.testing.assert_close(one["plain"]["state"][f"encoder.{name}"], value, rtol=1e-3, atol=2e-4)
+    expected = counts_and_entropies(ALONE)
+    for found in (one["others"], other["others"]):
+        for ours, theirs in zip(found["usage"], expected["usage"], strict=True):
+            torch.testing.assert_close(ours, theirs)
+        torch.testing.assert_close(found["variety"], expected["variety"])
+    both = torch.cat([one["others"]["gradient"], other["others"]["gradient"]])
+    torch.testing.assert_close(both / 2, expected["gradient"])
     # Codebooks learn from the inputs of both, gradients are means, and a process may have none.
     ours, theirs = one["parts"], other["parts"]
     assert torch.equal(ours["vectors"], theirs["vectors"])

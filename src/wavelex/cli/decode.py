@@ -104,7 +104,7 @@ class DecodeWork:
 
 def _write_audio(target: Path | BinaryIO, decoding: DecodedSignal, rate: int, gain: float, advance: Advance) -> int:
     clipped = written = 0
-    with AudioWriter(target, rate, decoding.decoder.streams, decoding.length) as writer:
+    with AudioWriter(target, rate, decoding.decoder.channels, decoding.length) as writer:
         for samples in decoding:
             clipped += int((np.abs(samples * gain) > 1).sum())
             writer.write(samples * np.float32(gain))

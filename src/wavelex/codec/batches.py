@@ -10,7 +10,7 @@ import torch
 from wavelex.audio.resampling import Resampler
 from wavelex.audio.samples import Audio
 from wavelex.codec.concealment import Concealer
-from wavelex.codec.long_signals import Source, SourceReader, fit
+from wavelex.codec.long_signals import Source, SourceReader, fit, mixed
 from wavelex.codec.model import CodecModel
 from wavelex.codec.streams import arrived
 from wavelex.decoders.base import Condition
@@ -25,34 +25,34 @@ SECONDS_AT_ONCE = 16.0
 def encode_together(
     model: CodecModel, search: FrameSearch, sources: Sequence[Source], sample_rate: int | None
 ) -> list[tuple[np.ndarray, int, int]]:
-    """Codes (codebooks, frames), sample rate and length in samples of each source, mixed to one channel."""
+    """Codes (codebooks, frames), sample rate and length in samples of each source, mixed to the channels of the model."""
     clips, rates, lengths = [], [], []
     for source in sources:
         with SourceReader(source, sample_rate, model.sample_rate) as opened:
-            resampler = Resampler(opened.sample_rate, model.sample_rate, 1)
-            blocks = [block.mean(axis=0, keepdims=True) for block in opened.blocks()]
+            resampler = Resampler(opened.sample_rate, model.sample_rate, model.channels)
+            blocks = [mixed(block, model.channels, opened.name) for block in opened.blocks()]
             ready = [resampler.push(block) for block in blocks]
-            ready.append(resampler.push(np.zeros((1, 0), np.float32), last=True))
-            clips.append(np.concatenate(ready, axis=1)[0])
+            ready.append(resampler.push(np.zeros((model.channels, 0), np.float32), last=True))
+            clips.append(np.concatenate(ready, axis=1))
             rates.append(opened.sample_rate)
             lengths.append(sum(block.shape[1] for block in blocks))
     codes = [np.zeros((search.codebooks, 0), np.int64)] * len(clips)
-    for group in _groups([len(clip) for clip in clips], model):
-        padded = np.zeros((len(group), 1, max(len(clips[index]) for index in group)), np.float32)
+    for group in _groups([clip.shape[1] for clip in clips], model):
+        padded = np.zeros((len(group), model.channels, max(clips[index].shape[1] for index in group)), np.float32)
         for row, index in zip(padded, group, strict=True):
-            row[0, : len(clips[index])] = clips[index]
+            row[:, : clips[index].shape[1]] = clips[index]
         with torch.inference_mode():
             search.begin()
             found = search.choose(model.latents(torch.from_numpy(padded).to(model.device))).cpu().numpy()
         for row, index in zip(found, group, strict=True):
-            codes[index] = row[:, : -(-len(clips[index]) // model.hop_length)]
+            codes[index] = row[:, : -(-clips[index].shape[1] // model.hop_length)]
     return list(zip(codes, rates, lengths, strict=True))
 
 
 def decode_together(model: CodecModel, prior: Prior | None, tokens: Sequence[AudioTokens]) -> list[Audio]:
     """The audio of each at its source's sample rate; LOST frames are concealed if there is a prior."""
     rows = [row for item in tokens for row in item.codes]
-    samples = [np.zeros(0, np.float32)] * len(rows)
+    samples = [np.zeros((model.channels, 0), np.float32)] * len(rows)
     for group in _groups([row.shape[1] * model.hop_length for row in rows], model):
         frames = max(rows[index].shape[1] for index in group)
         if not frames:
@@ -71,14 +71,14 @@ def decode_together(model: CodecModel, prior: Prior | None, tokens: Sequence[Aud
                         filled, gains = Concealer(model.quantizer, prior, 1, model.frame_rate).fill(row, model.hop_length)
                         latents[place, :, :count] = filled[0]
                     heard[place, : count * model.hop_length] = gains[0]
-            decoded = model.synthesize(latents, Condition(codebooks=codes.shape[1]))[:, 0].float().cpu().numpy() * heard
+            decoded = model.synthesize(latents, Condition(codebooks=codes.shape[1])).float().cpu().numpy() * heard[:, None]
         for row, index in zip(decoded, group, strict=True):
-            samples[index] = row[: rows[index].shape[1] * model.hop_length]
+            samples[index] = row[:, : rows[index].shape[1] * model.hop_length]
     found, start = [], 0
     for item in tokens:
-        streams = np.stack(samples[start : start + item.streams])
+        channels = np.concatenate(samples[start : start + item.streams])
         start += item.streams
-        resampled = Resampler(model.sample_rate, item.source_rate, item.streams).push(streams, last=True)
+        resampled = Resampler(model.sample_rate, item.source_rate, len(channels)).push(channels, last=True)
         found.append(Audio(fit(resampled, item.length), item.source_rate))
     return found
 

@@ -117,6 +117,10 @@ class Codec:
         """The codes of an open source, to iterate over without holding all of it (but with a `target`, which holds its latents)."""
         streams = source.channels if options.per_channel else 1
         effort, frames = choose_effort(options.effort), self.block_frames(options)
+        if self.model.channels > 1 and options.per_channel:
+            raise WavelexError(f"{self._who} codes the channels of a signal together; per_channel is for codecs of one channel")
+        if self.model.channels > 1 and effort.synthesizes:
+            raise WavelexError(f"effort {options.effort} listens to one channel; {self._who} takes 0 to {STREAMING_EFFORT}")
         codebooks = self.choose_codebooks(options.codebooks, options.bitrate)
         prior, goal = self._prior(options.coding), options.goal
         budget: Budget | Quality | None = goal if isinstance(goal, Quality) else None
@@ -149,8 +153,9 @@ class Codec:
         """Tokens, a `.wlx` file, or bare codes to audio.
 
         Of tokens and files exactly the encoded length, at the source's sample rate unless another is given. Bare codes are (codebooks,
-        frames), or (batch, codebooks, frames) which gives a channel an item; arrays or tensors on any device, such as a language model
-        samples them. For LOST frames see `stream_decoder`. Raises WavelexError for tokens of another model or codes out of range.
+        frames), or (batch, codebooks, frames) which gives an item a channel, or the two of a stereo codec; arrays or tensors on any
+        device, such as a language model samples them. For LOST frames see `stream_decoder`. Raises WavelexError for tokens of another
+        model or codes out of range.
         """
         if isinstance(tokens, (str, os.PathLike)):
             tokens = AudioTokens.load(tokens, codec=self)
@@ -162,7 +167,7 @@ class Codec:
         pieces = (tokens.codes[:, :, i : i + step] for i in range(0, tokens.codes.shape[2], step))
         rate = sample_rate or tokens.source_rate
         decoded = list(self.decoded(pieces, tokens, rate, conceal, condition))
-        return Audio(np.concatenate([np.zeros((tokens.streams, 0), np.float32), *decoded], axis=1), rate)
+        return Audio(np.concatenate([np.zeros((tokens.streams * self.model.channels, 0), np.float32), *decoded], axis=1), rate)
 
     def decoded(
         self, pieces: Iterator[np.ndarray], tokens: AudioTokens, rate: int, conceal: bool = True, condition: Condition | None = None
@@ -179,9 +184,10 @@ class Codec:
         bitrate: float | str | None = None,
         effort: int = DEFAULT_EFFORT,
     ) -> list[AudioTokens]:
-        """Several sources mixed to one channel, of any kind that `encode` takes: the tokens that it gives one by one, up to near-ties.
+        """Several sources of any kind that `encode` takes: the tokens that it gives one by one, up to near-ties.
 
-        Those of like length share a pass, in bounded memory. Raises WavelexError for an effort beyond those of a stream.
+        Channels are mixed as there. Those of like length share a pass, in bounded memory. Raises WavelexError for an effort beyond those
+        of a stream.
         """
         options = EncodeOptions(codebooks, bitrate, effort=effort)
         count, parts = self.choose_codebooks(codebooks, options.bitrate), self._parts(self._prior())

@@ -75,12 +75,12 @@ class EncodedSignal:
     def __iter__(self) -> Iterator[np.ndarray]:
         for block in self.source.blocks():
             self.length += block.shape[1]
-            yield self.encoder.push(block if self.per_channel else block.mean(axis=0, keepdims=True))
+            yield self.encoder.push(block if self.per_channel else mixed(block, self.encoder.channels, self.source.name))
         yield self.encoder.flush()
 
 
 class DecodedSignal:
-    """Iterates over the samples (streams, n) of pieces of codes: exactly `length` samples."""
+    """Iterates over the samples (channels, n) of pieces of codes: exactly `length` samples."""
 
     def __init__(self, pieces: Iterator[np.ndarray], decoder: StreamDecoder, length: int) -> None:
         self.pieces, self.decoder, self.length = pieces, decoder, length
@@ -94,7 +94,20 @@ class DecodedSignal:
         yield fit(self.decoder.flush(), self.length - given)
 
 
+def mixed(samples: np.ndarray, channels: int, name: str) -> np.ndarray:
+    """Samples of any number of channels as one, their mean; or as two, if they are two or one, which becomes both.
+
+    Raises WavelexError for more than two where two are wanted.
+    """
+    if channels == 1:
+        mono: np.ndarray = samples.mean(axis=0, keepdims=True)
+        return mono
+    if samples.shape[0] > channels:
+        raise WavelexError(f"{name}: has {samples.shape[0]} channels, and this codec codes {channels}; mix it down")
+    return np.broadcast_to(samples, (channels, samples.shape[1]))
+
+
 def fit(samples: np.ndarray, length: int) -> np.ndarray:
-    """Cut, or fill with silence (a resampler may end a sample early), to (streams, length)."""
+    """Cut, or fill with silence (a resampler may end a sample early), to (channels, length)."""
     cut = samples[:, :length]
     return np.pad(cut, ((0, 0), (0, length - cut.shape[1])))

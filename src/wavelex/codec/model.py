@@ -17,16 +17,19 @@ from wavelex.quantizers.base import Quantizer
 
 
 class CodecModel(nn.Module):
-    """Samples (batch, 1, T) at `sample_rate` to codes (batch, codebooks, frames) and back, with gradients, on any device.
+    """Samples (batch, channels, T) at `sample_rate` to codes (batch, codebooks, frames) and back, with gradients, on any device.
 
-    One channel an item; any floating-point type (half precision is for a GPU; quantizer and Fourier transforms keep single). The end of
-    a signal is followed by silence in both directions, so an item of a padded batch and a whole signal see the same input and give the
-    same codes; parts that pad as published code does see to the end themselves (`pads`). A quantizer whose layout has superframes makes
-    a frame of each: `hop_length`, frames and codes count superframes.
+    `channels` is 1, or 2 for a model that codes them together and takes one channel as both. Any floating-point type (half precision
+    is for a GPU; quantizer and Fourier transforms keep single). The end of a signal is followed by silence in both directions, so an
+    item of a padded batch and a whole signal see the same input and give the same codes; parts that pad as published code does see to
+    the end themselves (`pads`). A quantizer whose layout has superframes makes a frame of each: `hop_length`, frames and codes count
+    superframes.
     """
 
     def __init__(self, encoder: Encoder, quantizer: Quantizer, decoder: Decoder, sample_rate: int) -> None:
         super().__init__()
+        if encoder.channels != decoder.channels:
+            raise ValueError(f"an encoder of {encoder.channels} channels and a decoder of {decoder.channels} make no codec")
         self.encoder, self.quantizer, self.decoder, self.sample_rate = encoder, quantizer, decoder, sample_rate
         self.design: str = ""
         """The name of the design that built it, and the arguments; what a checkpoint needs to build it again."""
@@ -36,6 +39,11 @@ class CodecModel(nn.Module):
     def superframe(self) -> int:
         """Frames of encoder and decoder in one of the quantizer."""
         return self.quantizer.layout.superframe
+
+    @property
+    def channels(self) -> int:
+        """Of the signal that codes stand for."""
+        return self.encoder.channels
 
     @property
     def hop_length(self) -> int:
@@ -83,16 +91,20 @@ class CodecModel(nn.Module):
         return self.frame_rate * sum(math.log2(size) for size in self.codebook_sizes[:codebooks])
 
     def forward(self, samples: Tensor, num_codebooks: int | Tensor | None = None, quantize: bool = True) -> Made:
-        """Samples (batch, 1, T) through the codec, differentiably; `quantize=False` decodes the latents themselves."""
+        """Samples (batch, 1 or channels, T) through the codec, differentiably; `quantize=False` decodes the latents themselves.
+
+        Of one channel given to a model of two, the mean of what they became is given back.
+        """
         latents = self.latents(samples)
         latents = latents.to(torch.promote_types(latents.dtype, torch.float32))
         quantized = self.quantizer(latents, num_codebooks) if quantize else None
         decoded = self.synthesize(quantized.latents if quantized else latents, Condition(codebooks=num_codebooks))
         decoded = decoded[..., : samples.shape[-1]]
+        decoded = decoded.mean(dim=1, keepdim=True) if decoded.shape[1] > samples.shape[1] else decoded
         return Made(decoded, latents, quantized)
 
     def encode(self, samples: Tensor, lengths: Tensor | None = None, num_codebooks: int | None = None) -> Tensor:
-        """Samples (batch, 1, T) or (batch, T) to codes (batch, codebooks, ceil(T / hop_length)): the nearest, without search.
+        """Samples (batch, 1 or channels, T) or (batch, T) to codes (batch, codebooks, ceil(T / hop_length)): the nearest, without search.
 
         With `lengths` (batch,) in samples, codes of frames beyond an item's end are -1. Raises WavelexError for items of several
         lengths where the encoder `pads`.
@@ -111,18 +123,21 @@ class CodecModel(nn.Module):
         return codes
 
     def decode(self, codes: Tensor, condition: Condition | None = None) -> Tensor:
-        """Codes (batch, any number of codebooks, frames) to samples (batch, 1, frames * hop_length); a code of -1 adds nothing."""
+        """Codes (batch, any number of codebooks, frames) to samples (batch, channels, frames * hop_length); a code of -1 adds nothing."""
         return self.synthesize(self.quantizer.decode(codes), replace(condition or Condition(), codebooks=codes.shape[1]))
 
     def latents(self, samples: Tensor) -> Tensor:
-        """Samples (batch, 1, T) to latents (batch, dim * superframe, ceil(T / hop_length))."""
+        """Samples (batch, 1 or channels, T) to latents (batch, dim * superframe, ceil(T / hop_length))."""
+        if samples.shape[1] not in (1, self.channels):
+            raise ValueError(f"samples of {samples.shape[1]} channels for a model of {self.channels}")
+        samples = samples.expand(-1, self.channels, -1)
         frames = -(-samples.shape[-1] // self.hop_length)
         silence = 0 if self.encoder.pads else frames * self.hop_length - samples.shape[-1] + self.encoder.lookahead
         latents: Tensor = self.encoder(nn.functional.pad(samples, (0, silence)))
         return stacked(latents[..., : frames * self.superframe], self.superframe)
 
     def synthesize(self, latents: Tensor, condition: Condition | None = None) -> Tensor:
-        """Latents (batch, dim * superframe, frames) to samples (batch, 1, frames * hop_length)."""
+        """Latents (batch, dim * superframe, frames) to samples (batch, channels, frames * hop_length)."""
         self.decoder.check_condition(condition)
         each = unstacked(latents, self.superframe)
         ahead = 0 if self.decoder.pads else -(-self.decoder.lookahead // self.decoder.hop_length)

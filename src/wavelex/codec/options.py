@@ -15,10 +15,11 @@ class EncodeOptions:
     """Rate, effort and the file that the codes are meant for.
 
     `codebooks` or `bitrate` (bits a second a stream, rounded down to what the codec has; also "1.5k") choose the rate; all codebooks
-    unless given. Channels are mixed to one unless `per_channel`, which codes each as a stream. `effort` from 0 (fastest) to 9 (best) is
-    how long good codes are looked for. `target` is an average of bits a second a stream as written to a file (1200, "1.2k") or a Quality
-    ("q4"), reached by giving each frame the codebooks it needs, up to the number chosen. `coding` (neural, context or packed; the
-    smallest there is unless given) and `packet_seconds` (blocks of 4 s unless given) are those of the file.
+    unless given. Channels are mixed to one, or taken as the two of a stereo codec, unless `per_channel`, which codes each as a stream.
+    `effort` from 0 (fastest) to 9 (best) is how long good codes are looked for. `target` is an average of bits a second a stream as
+    written to a file (1200, "1.2k") or a Quality ("q4"), reached by giving each frame the codebooks it needs, up to the number chosen.
+    `coding` (neural, context or packed; the smallest there is unless given) and `packet_seconds` (blocks of 4 s unless given) are those
+    of the file.
     Raises WavelexError for values that no codec takes.
     """
 

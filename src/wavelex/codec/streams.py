@@ -27,15 +27,20 @@ class StreamEncoder:
     """
 
     def __init__(self, model: CodecModel, search: CodeSearch, streams: int = 1, sample_rate: int | None = None) -> None:
-        """Takes samples at `sample_rate`, the codec's unless given."""
+        """Takes samples at `sample_rate`, the codec's unless given. A stream of a stereo codec has two channels."""
         self.streams, self.sample_rate = streams, sample_rate or model.sample_rate
         self._model, self._search = model, search
         self._like = next(model.encoder.parameters()).new_zeros(())
         self.reset()
 
+    @property
+    def channels(self) -> int:
+        """Of one stream."""
+        return self._model.channels
+
     def reset(self) -> None:
         """Begin another signal."""
-        self._resampler = Resampler(self.sample_rate, self._model.sample_rate, self.streams)
+        self._resampler = Resampler(self.sample_rate, self._model.sample_rate, self.streams * self._model.channels)
         self._state = self._model.encoder.initial_state(self.streams, self._like)
         self._held = self._like.new_zeros(self.streams, self._model.encoder.dim, 0)
         self._samples = self._frames = 0
@@ -45,36 +50,40 @@ class StreamEncoder:
     def push(self, samples: np.ndarray | Tensor) -> np.ndarray:
         """Samples (n,) or (streams, n), float or int16, array or tensor -> codes (streams, codebooks, frames ready).
 
-        Raises WavelexError for another number of streams, samples that are not finite, and after `flush`.
+        A stereo codec takes (streams * 2, n), the channels of a stream one after the other, or one channel a stream as both. Raises
+        WavelexError for another number of streams, samples that are not finite, and after `flush`.
         """
         if self._ended:
             raise WavelexError("this stream has ended with flush; reset it, or make another, for the next signal")
-        chunk = as_samples(samples, max(MOST_CHANNELS, self.streams))
-        if chunk.shape[0] != self.streams:
+        channels = self._model.channels
+        chunk = as_samples(samples, max(MOST_CHANNELS, self.streams * channels))
+        if channels > 1 and chunk.shape[0] == self.streams:
+            chunk = np.repeat(chunk, channels, axis=0)
+        if chunk.shape[0] != self.streams * channels:
             raise WavelexError(f"a chunk of {chunk.shape[0]} channels for {self.streams} streams")
         return self._codes(self._resampler.push(chunk))
 
     def flush(self) -> np.ndarray:
         """The end of the signal: the codes still waiting for look-ahead."""
-        rest = self._codes(self._resampler.push(np.zeros((self.streams, 0), np.float32), last=True))
+        rest = self._codes(self._resampler.push(np.zeros((self.streams * self._model.channels, 0), np.float32), last=True))
         encoder = self._model.encoder
         missing = 0 if encoder.pads else -self._samples % self._model.hop_length + encoder.lookahead
-        silence = torch.zeros(self.streams, missing, device=self._like.device)
+        silence = torch.zeros(self.streams, self._model.channels, missing, device=self._like.device)
         self._ended = True
         with torch.inference_mode():
             latents = self._latents(silence, final=True)
-            codes = [self._search.push(latents, silence[:, :0]), self._search.flush()]
+            codes = [self._search.push(latents, silence[:, 0, :0]), self._search.flush()]
         return np.concatenate([rest, *(each.cpu().numpy() for each in codes)], axis=2)
 
     @torch.inference_mode()
     def _codes(self, chunk: np.ndarray) -> np.ndarray:
-        samples = torch.from_numpy(chunk).to(self._like.device)
-        self._samples += samples.shape[1]
-        return self._search.push(self._latents(samples, final=False), samples).cpu().numpy()
+        samples = torch.from_numpy(chunk).to(self._like.device).reshape(self.streams, self._model.channels, -1)
+        self._samples += samples.shape[2]
+        return self._search.push(self._latents(samples, final=False), samples.mean(dim=1)).cpu().numpy()
 
     def _latents(self, samples: Tensor, final: bool) -> Tensor:
         """Those that are ready: whole superframes, and at the end no more than the samples fill."""
-        latents, self._state = self._model.encoder.step(samples[:, None], self._state, final)
+        latents, self._state = self._model.encoder.step(samples, self._state, final)
         latents = torch.cat([self._held, latents], dim=2)
         superframe = self._model.superframe
         ready = latents.shape[2] // superframe
@@ -87,7 +96,10 @@ class StreamEncoder:
 
 
 class StreamDecoder:
-    """Codes in, samples out when ready. Chunks of any size give the samples of the whole sequence."""
+    """Codes in, samples out when ready. Chunks of any size give the samples of the whole sequence.
+
+    A decoder that knows the bit rate takes it from the first chunk's number of codebooks.
+    """
 
     def __init__(
         self,
@@ -97,16 +109,24 @@ class StreamDecoder:
         sample_rate: int | None = None,
         condition: Condition | None = None,
     ) -> None:
-        """Gives samples at `sample_rate`, the codec's unless given. With a `prior`, LOST frames are concealed; without, they are silent."""
+        """Gives samples at `sample_rate`, the codec's unless given; of a stereo codec two channels a stream.
+
+        With a `prior`, LOST frames are concealed; without, they are silent.
+        """
         self.streams, self.sample_rate = streams, sample_rate or model.sample_rate
         self._model, self._prior, self._condition = model, prior, condition
         model.decoder.check_condition(condition)
         self._like = next(model.decoder.parameters()).new_zeros(())
         self.reset()
 
+    @property
+    def channels(self) -> int:
+        """Of the samples that it gives: those of all streams."""
+        return self.streams * self._model.channels
+
     def reset(self) -> None:
         """Begin another sequence."""
-        self._resampler = Resampler(self._model.sample_rate, self.sample_rate, self.streams)
+        self._resampler = Resampler(self._model.sample_rate, self.sample_rate, self.channels)
         self._state: State = None
         self._heard = np.zeros((self.streams, 0), np.float32)
         self._frames = self._given = 0
@@ -115,7 +135,7 @@ class StreamDecoder:
 
     @torch.inference_mode()
     def push(self, codes: np.ndarray | Tensor) -> np.ndarray:
-        """Codes (streams, codebooks, n) or (codebooks, n), array or tensor -> samples (streams, ready).
+        """Codes (streams, codebooks, n) or (codebooks, n), array or tensor -> samples (streams * channels of the codec, ready).
 
         Raises WavelexError for codes out of range, another number of streams, and after `flush`.
         """
@@ -130,7 +150,8 @@ class StreamDecoder:
         if self._state is None:
             self._begin(chunk.shape[1])
         if not chunk.shape[2]:
-            latents, heard = self._like.new_zeros(self.streams, self._model.decoder.dim * self._model.superframe, 0), chunk[:, 0]
+            latents = self._like.new_zeros(self.streams, self._model.decoder.dim * self._model.superframe, 0)
+            heard = arrived(chunk, hop)
         elif self._concealer:
             latents, heard = self._concealer.fill(chunk, hop)
         else:
@@ -149,7 +170,7 @@ class StreamDecoder:
         samples = self._advance(self._like.new_zeros(self.streams, decoder.dim, ahead), final=True)
         self._ended = True
         return np.concatenate(
-            [self._resampler.push(samples), self._resampler.push(np.zeros((self.streams, 0), np.float32), last=True)], axis=1
+            [self._resampler.push(samples), self._resampler.push(np.zeros((self.channels, 0), np.float32), last=True)], axis=1
         )
 
     def _begin(self, codebooks: int) -> None:
@@ -160,10 +181,10 @@ class StreamDecoder:
     def _advance(self, latents: Tensor, final: bool) -> np.ndarray:
         y, self._state = self._model.decoder.step(latents, self._state, final)
         wanted = self._frames * self._model.hop_length - self._given
-        samples = y[:, 0, :wanted].float().cpu().numpy()
+        samples = y[..., :wanted].flatten(0, 1).float().cpu().numpy()
         heard, self._heard = self._heard[:, : samples.shape[1]], self._heard[:, samples.shape[1] :]
         self._given += samples.shape[1]
-        return samples * heard
+        return samples * np.repeat(heard, self._model.channels, axis=0)
 
 
 def arrived(codes: np.ndarray, hop_length: int) -> np.ndarray:

@@ -31,10 +31,12 @@ class Condition:
 
 
 class Decoder(Streaming):
-    """Latents (batch, dim, T) to samples (batch, 1, T * hop_length); `lookahead` is in samples."""
+    """Latents (batch, dim, T) to samples (batch, channels, T * hop_length); `lookahead` is in samples."""
 
     dim: int
     hop_length: int
+    channels: int = 1
+    """As of an `Encoder`."""
     pads: bool = False
     """As of an `Encoder`: whether the end of a signal is its own affair, or is followed by latents of zeros."""
     streams: bool = True

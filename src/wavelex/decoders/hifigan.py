@@ -20,9 +20,9 @@ class HiFiGANDecoder(Decoder):
     """Latents (batch, dim, T) to samples (batch, 1, T * hop_length) in [-1, 1]; the hop is the product of the `rates`.
 
     Kong et al., "HiFi-GAN" (arXiv 2010.05646), section 2.2. `rates` and `kernels` are those of the transposed convolutions, each of which
-    halves the `width`; `units` lists (kernel, dilations) of the residual blocks whose mean is taken after each. All convolutions are
-    centred, zeros at both ends. With `snake` it is that of Lee et al., "BigVGAN" (arXiv 2206.04658), section 3: alias-free snakes in
-    place of rectifiers, and none before the transposed convolutions.
+    halves the `width`, `first_kernel` and `last_kernel` those of the convolutions at both ends; `units` lists (kernel, dilations) of the
+    residual blocks whose mean is taken after each. All convolutions are centred, zeros at both ends. With `snake` it is that of Lee et
+    al., "BigVGAN" (arXiv 2206.04658), section 3: alias-free snakes in place of rectifiers, and none before the transposed convolutions.
     """
 
     pads = True
@@ -35,11 +35,13 @@ class HiFiGANDecoder(Decoder):
         kernels: Sequence[int] = (16, 11, 8, 4),
         units: Sequence[tuple[int, Sequence[int]]] = ((3, (1, 3, 5)), (7, (1, 3, 5)), (11, (1, 3, 5))),
         snake: bool = False,
+        first_kernel: int = 7,
+        last_kernel: int = 7,
     ) -> None:
         super().__init__()
         self.dim, self.hop_length = dim, math.prod(rates)
         activation: Activation = AliasFreeSnake if snake else leaky
-        layers: list[Streaming] = [same_conv(dim, width, 7)]
+        layers: list[Streaming] = [same_conv(dim, width, first_kernel)]
         for rate, kernel in zip(rates, kernels, strict=True):
             left = (kernel - rate) // 2
             layers += [
@@ -48,7 +50,7 @@ class HiFiGANDecoder(Decoder):
                 Mean(*(residual_block(width // 2, reach, dilations, activation) for reach, dilations in units)),
             ]
             width //= 2
-        layers += [activation(width), same_conv(width, 1, 7), Each(nn.Tanh())]
+        layers += [activation(width), same_conv(width, 1, last_kernel), Each(nn.Tanh())]
         self.network = Chain(*layers)
         self.lookahead = self.network.lookahead
 

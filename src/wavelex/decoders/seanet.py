@@ -42,7 +42,8 @@ class SEANetDecoder(Decoder):
         channels: int = 1,
     ) -> None:
         super().__init__()
-        self.dim, self.hop_length, self.streams = dim, math.prod(strides), not norm
+        self.dim, self.hop_length, self.channels = dim, math.prod(strides), channels
+        self.streams = not norm
         make = SEANetLayers(causal, padding, norm)
         width = filters * 2 ** len(strides)
         layers: list[Streaming] = [make.conv(dim, width, kernel)]

@@ -62,7 +62,16 @@ def recipe() -> Recipe:
                 adversarial=True,
             ),
         ),
-        options={"mpd": {"loss": "least_squares", "width": 0.5}, "spectrogram": {"loss": "least_squares"}},
+        options={
+            "mpd": {
+                "loss": "least_squares",
+                "average": False,
+                "channels": (16, 64, 256, 512, 512),
+                "last_kernel": 2,
+                "first_map": True,
+                "logits_map": False,
+            },
+        },
         settings={
             "batch": 64,
             "segment_seconds": 1.0,

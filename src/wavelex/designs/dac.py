@@ -58,7 +58,10 @@ def recipe(codebooks: int) -> Recipe:
                 adversarial=True,
             ),
         ),
-        options={"mpd": {"loss": "least_squares"}, "complex_mrd": {"loss": "least_squares"}},
+        options={
+            "mpd": {"loss": "least_squares", "average": False, "level": True, "whole": True, "first_map": True, "logits_map": False},
+            "complex_mrd": {"loss": "least_squares", "average": False, "hop_aligned": True, "first_map": True, "logits_map": False},
+        },
         settings={
             "batch": 72,
             "segment_seconds": 0.38,

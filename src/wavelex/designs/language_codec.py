@@ -85,7 +85,7 @@ DESIGN = Design(
         summary="Masked channels move information out of the first codebook, whose codes a language model has to predict first.",
         aims_at="LibriTTS test-clean at 6 kbit/s: PESQ-WB 3.68, STOI .961, UTMOS 3.86; at 3 kbit/s: 3.12, .942, 3.62",
         parameters=18.98,
-        licence="MIT",
+        licence="MIT, with the released code",
         deviations=(
             "The gradient of quantization is that of the identity; in the released code it is that times the codebooks used, less two.",
             "The discriminator of complex spectra learns; in the released code it is left out of the optimizer and stays random.",

@@ -17,6 +17,7 @@ from wavelex.encoders.layered import LayeredEncoder
 from wavelex.encoders.seanet import SEANetEncoder
 from wavelex.nn.padded import PaddedConv1d, PaddedConvTranspose1d
 from wavelex.nn.transformer import TransformerLayer
+from wavelex.quantizers.noise import Perturbed
 from wavelex.quantizers.split import SplitRVQ
 from wavelex.training.recipe import Recipe, Stage
 
@@ -35,12 +36,14 @@ def mimi(
     size: int = 2048,
     inner: int = 256,
     semantic: int = 1,
+    skip: float = 0.5,
     fill: bool = False,
 ) -> CodecModel:
     """Causal throughout, so there is no look-ahead. `context` is in steps of the transformers, `stride` of which make a frame.
 
-    The first `semantic` codebooks have linear maps to `inner` channels of their own. The last frame of a signal is completed by silence,
-    as in the authors' code; with `fill`, by each convolution for itself, as in transformers.
+    The first `semantic` codebooks have linear maps to `inner` channels of their own. In training, clips are decoded from their latents as
+    they are with the chance `skip`. The last frame of a signal is completed by silence, as in the authors' code; with `fill`, by each
+    convolution for itself, as in transformers.
     """
     shared: dict[str, Any] = {
         "dim": dim,
@@ -65,7 +68,8 @@ def mimi(
         *transformers[1],
         SEANetDecoder(**shared).network,
     )
-    return CodecModel(encoder, SplitRVQ(dim, codebooks, size, inner, semantic), decoder, sample_rate)
+    quantizer = Perturbed(SplitRVQ(dim, codebooks, size, inner, semantic), dim, replace=0.0, skip=skip)
+    return CodecModel(encoder, quantizer, decoder, sample_rate)
 
 
 def recipe() -> Recipe:
@@ -103,7 +107,6 @@ DESIGN = Design(
         deviations=(
             "No teacher (WavLM) is distilled into the first codebook: trained here it codes sound like the others; converted weights keep"
             " what they were taught.",
-            "Every clip is quantized in training; in the paper half of them are not.",
             "The weights of the losses are not published; those of EnCodec's training stand in.",
             "Weight decay is on all parameters, not on those of the transformers alone.",
             "Codes count as dead below 3% of the mean use, not 10%.",

@@ -67,7 +67,10 @@ def recipe() -> Recipe:
                 adversarial=True,
             ),
         ),
-        options={"mpd": {"loss": "least_squares"}, "complex_mrd": {"loss": "least_squares"}},
+        options={
+            "mpd": {"loss": "least_squares", "average": False, "level": True, "whole": True, "first_map": True, "logits_map": False},
+            "complex_mrd": {"loss": "least_squares", "average": False, "hop_aligned": True, "first_map": True, "logits_map": False},
+        },
         settings={
             "batch": 72,
             "segment_seconds": 0.75,
@@ -94,7 +97,7 @@ def _design(name: str, build: Callable[..., CodecModel], parameters: float, smal
         deviations=(
             "The decoder's noise depends on a seed and the place in the signal, where the published draws it anew at every call.",
             "Training code was not published; losses and settings are those of DAC, which the paper builds on, with segments of 0.75 s.",
-            "Weights begin as torch's layers do, which is how the published code begins too.",
+            "The learning rate falls as half a cosine to a fifth, where that of DAC falls exponentially.",
         ),
     )
     return Design(name, card, build, recipe, {"sample_rate": 16_000, **small})

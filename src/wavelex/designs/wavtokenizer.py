@@ -82,7 +82,7 @@ def _card(summary: str, aims_at: str, parameters: float) -> Card:
         summary=summary,
         aims_at=aims_at,
         parameters=parameters,
-        licence="MIT",
+        licence="MIT, with the released code",
         deviations=(
             "The discriminator of complex spectra learns; in the released code it is left out of the optimizer and stays random.",
             "Of DAC's discriminators there is that of complex spectra, with Hann windows; its periods are those of the one beside it.",

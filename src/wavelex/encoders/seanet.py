@@ -46,7 +46,8 @@ class SEANetEncoder(Encoder):
         channels: int = 1,
     ) -> None:
         super().__init__()
-        self.dim, self.hop_length, self.streams = dim, math.prod(strides), not (norm or (lstm and bidirectional))
+        self.dim, self.hop_length, self.channels = dim, math.prod(strides), channels
+        self.streams = not (norm or (lstm and bidirectional))
         make = SEANetLayers(causal, padding, norm)
         layers: list[Streaming] = [make.conv(channels, filters, kernel)]
         width = filters

@@ -18,16 +18,18 @@ def mel_bank(sample_rate: int, n_fft: int, bands: int, scale: str = "htk", lowes
     """
     if scale not in SCALES:
         raise ValueError(f"mel scale {scale!r}; choose from {', '.join(SCALES)}")
-    limits = torch.tensor([lowest, sample_rate / 2 if highest is None else highest], dtype=torch.float64)
-    low, high = _to_mel(limits, scale).tolist()
-    points = _to_hertz(torch.linspace(low, high, bands + 2, dtype=torch.float64), scale)
-    hertz = torch.fft.rfftfreq(n_fft, 1 / sample_rate, dtype=torch.float64)
-    widths = points.diff()
-    rising = (hertz - points[:-2, None]) / widths[:-1, None]
-    falling = (points[2:, None] - hertz) / widths[1:, None]
-    bank = torch.minimum(rising, falling).clamp(min=0)
-    if scale == "slaney":
-        bank = bank * (2 / (points[2:] - points[:-2]))[:, None]
+    # On the CPU even where a model is built without memory: its values are needed.
+    with torch.device("cpu"):
+        limits = torch.tensor([lowest, sample_rate / 2 if highest is None else highest], dtype=torch.float64)
+        low, high = _to_mel(limits, scale).tolist()
+        points = _to_hertz(torch.linspace(low, high, bands + 2, dtype=torch.float64), scale)
+        hertz = torch.fft.rfftfreq(n_fft, 1 / sample_rate, dtype=torch.float64)
+        widths = points.diff()
+        rising = (hertz - points[:-2, None]) / widths[:-1, None]
+        falling = (points[2:, None] - hertz) / widths[1:, None]
+        bank = torch.minimum(rising, falling).clamp(min=0)
+        if scale == "slaney":
+            bank = bank * (2 / (points[2:] - points[:-2]))[:, None]
     return bank.float()
 
 

@@ -97,5 +97,5 @@ class Binary(SideBySide):
 
 
 def mean_of_rows(rows: Tensor) -> Tensor:
-    """(n, width) to (width,)."""
-    return rows.mean(0)
+    """(n, width) to (width,); zeros of no rows."""
+    return rows.sum(0) / max(1, len(rows))

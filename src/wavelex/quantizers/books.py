@@ -62,9 +62,9 @@ class Book(nn.Module):
 
     @torch.no_grad()
     def count(self, rows: Tensor, indices: Tensor) -> None:
-        """Follow how often each vector is chosen."""
-        if len(rows):
-            self.usage.lerp_(self.tally(rows, indices, self.size)[0], 1 - self.decay)
+        """Follow how often each vector is chosen; a book that no item used stays as it is."""
+        counts, _ = self.tally(rows, indices, self.size)
+        self.usage.lerp_(counts, (1 - self.decay) * (counts.sum() > 0).to(counts.dtype))
 
 
 class VectorQuantizer(Quantizer):
@@ -110,18 +110,22 @@ class VectorQuantizer(Quantizer):
             total = torch.zeros_like(entered)
             codes: list[Tensor] = []
             losses: list[Tensor] = []
-            for book, channels in self._channels()[: int(counts.max())]:
-                active = counts > len(codes)
+            chosen_by = [(residual.new_zeros(0, book.dim), counts.new_zeros(0)) for book in self.books]
+            for index, (book, channels) in enumerate(self._channels()[: int(counts.max())]):
+                active = counts > index
                 target = residual[:, channels]
                 vectors = book.vectors
                 indices = _chosen(book, target.detach(), vectors.detach())
                 chosen = nn.functional.embedding(indices, vectors)
                 losses.append(book.loss(rows_of(target[active]), chosen[active].flatten(0, 1)))
-                if learning:
-                    book.count(rows_of(target.detach()[active]), indices[active].flatten())
+                chosen_by[index] = rows_of(target.detach()[active]), indices[active].flatten()
                 added = self._placed(chosen.detach().transpose(1, 2) * active[:, None, None], channels)
                 residual, total = residual - added, total + added
                 codes.append(torch.where(active[:, None], indices, -1))
+            if learning:
+                # All books, so that processes that share a batch count the same ones, whatever their items use.
+                for book, (rows, indices) in zip(self.books, chosen_by, strict=True):
+                    book.count(rows, indices)
             found = torch.stack(codes, dim=1)
             left = self.leaving(with_gradient(entered, total, self.gradient), found[:, 0] >= 0)
             return Quantized(left, found, torch.stack(losses).mean())

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from wavelex.quantizers.base import Quantized, Quantizer
 from wavelex.quantizers.codebook import nearest
+from wavelex.quantizers.gradients import straight_through
 
 COMMITMENT = 0.25
 """What the commitment of latents to codes counts in the loss, that of codes to latents being 1."""
@@ -46,7 +47,7 @@ class ProjectedCodebook(nn.Module):
         projected = self.down(latents.transpose(1, 2))
         codes = self.lookup(projected)
         vectors = nn.functional.embedding(codes, self.vectors)
-        passed = self.up(projected + (vectors - projected).detach()).transpose(1, 2)
+        passed = self.up(straight_through(projected, vectors)).transpose(1, 2)
         commitment = (projected - vectors.detach()).square().mean(2)
         return Looked(passed, codes, commitment, (vectors - projected.detach()).square().mean(2))
 
@@ -91,9 +92,7 @@ class FactorisedVQ(Quantizer):
 
     def forward(self, latents: Tensor, num_codebooks: int | Tensor | None = None) -> Quantized:
         """Quantize with `num_codebooks` codebooks: one number, or one an item (batch,) for quantizer dropout."""
-        limits = torch.as_tensor(len(self.layers) if num_codebooks is None else num_codebooks, device=latents.device)
-        self._check(int(limits.min()), int(limits.max()))
-        limits = limits.expand(len(latents))
+        limits = self.counts(num_codebooks, latents)
         residual = latents.to(self.codebooks[0].vectors.dtype)
         quantized = torch.zeros_like(residual)
         codes: list[Tensor] = []
@@ -115,10 +114,6 @@ class FactorisedVQ(Quantizer):
 
     def decode(self, codes: Tensor) -> Tensor:
         """Codes (batch, n, frames), n from 1 to all codebooks, to latents (batch, dim, frames); -1 adds nothing."""
-        self._check(codes.shape[1], codes.shape[1])
+        self.counts(codes.shape[1], codes)
         latents = [book.decode(row) for book, row in zip(self.codebooks, codes.unbind(1), strict=False)]
         return torch.stack(latents).sum(0)
-
-    def _check(self, fewest: int, most: int) -> None:
-        if not 1 <= fewest <= most <= len(self.layers):
-            raise ValueError(f"{fewest} to {most} codebooks asked for; this quantizer has 1 to {len(self.layers)}")

@@ -52,12 +52,10 @@ class MultiScaleVQ(Quantizer):
 
     def forward(self, latents: Tensor, num_codebooks: int | Tensor | None = None) -> Quantized:
         """Quantize with the first `num_codebooks` slots of every superframe: one number, or one an item (batch,)."""
+        limits = self.counts(num_codebooks, latents)
         slots = len(self.codebook_sizes)
-        limits = torch.as_tensor(slots if num_codebooks is None else num_codebooks, device=latents.device)
-        if not 1 <= int(limits.min()) <= int(limits.max()) <= slots:
-            raise ValueError(f"{int(limits.min())} to {int(limits.max())} slots asked for; this quantizer has 1 to {slots}")
         batch, _, superframes = latents.shape
-        used = (torch.arange(slots, device=latents.device) < limits.expand(batch)[:, None])[..., None].expand(-1, -1, superframes)
+        used = (torch.arange(slots, device=latents.device) < limits[:, None])[..., None].expand(-1, -1, superframes)
         residual = self._apart(latents.to(next(self.parameters()).dtype))
         quantized = torch.zeros_like(residual)
         codes: dict[str, Tensor] = {}
@@ -81,9 +79,8 @@ class MultiScaleVQ(Quantizer):
 
     def decode(self, codes: Tensor) -> Tensor:
         """Codes (batch, n, superframes), n from 1 to all slots, to latents; -1 adds nothing."""
+        self.counts(codes.shape[1], codes)
         slots = len(self.codebook_sizes)
-        if not 1 <= codes.shape[1] <= slots:
-            raise ValueError(f"{codes.shape[1]} slots given; this quantizer has 1 to {slots}")
         tracks = self._layout.split(nn.functional.pad(codes, (0, 0, 0, slots - codes.shape[1]), value=-1))
         latents = [
             layer.decode(tracks[track.name][:, 0]).repeat_interleave(period, dim=-1)

@@ -18,7 +18,7 @@ REACH = 5.0
 GAUSS = NormalDist()
 
 
-class DimensionQuantizer(SideBySide):
+class GaussianBins(SideBySide):
     """`dim` codes a frame, one for each dimension: the interval of 2^`bits` in which it lies, about the mean and in standard deviations.
 
     Wang et al., "Bridging continuous and discrete tokens" (TokenBridge, arXiv 2503.16430), section 3.2. Mean and deviation come of

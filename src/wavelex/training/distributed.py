@@ -14,7 +14,10 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from wavelex.errors import WavelexError
+from wavelex.quantizers.binary import Binary
+from wavelex.quantizers.books import Book
 from wavelex.quantizers.codebook import Codebook, tally
+from wavelex.quantizers.noise import Perturbed
 
 PATIENCE = timedelta(hours=2)
 """How long processes wait for each other: the first one evaluates and writes files while the others wait."""
@@ -84,16 +87,28 @@ class Ranks:
                 gradient.copy_(mean.view_as(gradient))
 
     def share_codebooks(self, model: nn.Module) -> None:
-        """Let codebooks learn from the inputs of all processes as if they were one batch."""
+        """Let quantizers learn from the inputs of all processes as if they were one batch."""
         if self.world > 1:
             for module in model.modules():
                 if isinstance(module, Codebook):
                     module.tally, module.draw = self._tally, self._draw
+                elif isinstance(module, Book):
+                    module.tally = self._tally
+                elif isinstance(module, (Binary, Perturbed)):
+                    module.average = self._average
 
     def _tally(self, x: Tensor, indices: Tensor, size: int) -> tuple[Tensor, Tensor]:
         counts, sums = tally(x, indices, size)
         self.add(counts, sums)
         return counts, sums
+
+    def _average(self, rows: Tensor) -> Tensor:
+        """The mean of the rows of all processes, with the gradient to this one's that gives that of the mean once it is averaged."""
+        count = torch.tensor(float(len(rows)), device=rows.device)
+        total = rows.detach().sum(0)
+        self.add(count, total)
+        mine = rows.sum(0) * (self.world / count.clamp(min=1))
+        return mine + (total / count.clamp(min=1) - mine).detach()
 
     def _draw(self, x: Tensor, count: int) -> Tensor:
         """Random rows of the inputs of all processes one after the other, the same for all."""

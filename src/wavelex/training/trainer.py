@@ -222,10 +222,13 @@ class Trainer:
         found = []
         for index in range(self.settings.kmeans_batches):
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
-                latents = self.codec.encoder(self._batch(self.settings.steps + index).samples).float()
+                samples = self._batch(self.settings.steps + index).samples.expand(-1, self.codec.channels, -1)
+                latents = self.codec.encoder(samples).float()
             whole = latents.shape[2] - latents.shape[2] % self.codec.superframe
             found.append(stacked(latents[..., :whole], self.codec.superframe))
         self.codec.quantizer.start(torch.cat(found))
+        # What a start draws differs from process to process.
+        self.ranks.same(self.codec.quantizer.state_dict().values())
 
     def codebook_health(self) -> list[tuple[float, float]]:
         """Share of codes in use and perplexity of each codebook, from its running counts."""

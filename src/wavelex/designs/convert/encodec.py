@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -34,25 +35,25 @@ def _convert(published: Tensors, config: Mapping[str, Any]) -> Converted:
     encoder = seanet_weights(published.under(f"encoder.{layers}"))
     decoder = seanet_weights(published.under(f"decoder.{layers}"), decoder=True)
     codebooks = averaged_codebooks(published.under(quantizer), codebook)
+    # That of one class, or of each class under its name.
+    flat = {key: value for group in config.values() if isinstance(group, Mapping) for key, value in group.items()} | dict(config)
+    if (ratio := flat.get("trim_right_ratio", 1.0)) != 1.0:
+        raise WavelexError(f"a trim_right_ratio of {ratio} is not known here, only 1")
     arguments = {
         **seanet_arguments(encoder),
         "codebooks": sum(key.endswith(".total") for key in codebooks),
         "size": len(codebooks["layers.0.total"]),
-        **_told(config),
+        **{argument: flat[name] for name, argument in SETTINGS.items() if name in flat},
     }
-    if arguments.pop("channels") != 1:
-        raise WavelexError("it is for two channels")
     parts = {"encoder": encoder, "quantizer": codebooks, "decoder": decoder}
-    ours = {f"{part}.{key}": tensor for part, tensors in parts.items() for key, tensor in tensors.items()}
-    return Converted("encodec_24k", arguments, ours)
-
-
-def _told(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Our arguments from a configuration, that of one class or of each class under its name."""
-    flat = {key: value for group in config.values() if isinstance(group, Mapping) for key, value in group.items()} | dict(config)
-    if (ratio := flat.get("trim_right_ratio", 1.0)) != 1.0:
-        raise WavelexError(f"a trim_right_ratio of {ratio} is not known here, only 1")
-    return {argument: flat[name] for name, argument in SETTINGS.items() if name in flat}
+    design, inner = "encodec_24k", ""
+    if arguments.pop("channels") == 2:
+        design, inner = "encodec_48k", ".inner"
+        seconds = flat.get("segment") or flat.get("chunk_length_s") or 1.0
+        hop = math.prod(arguments["strides"])
+        arguments["frames"] = math.ceil(round(seconds * arguments.get("sample_rate", 48_000)) / hop)
+    ours = {f"{part}{inner}.{key}": tensor for part, tensors in parts.items() for key, tensor in tensors.items()}
+    return Converted(design, arguments, ours)
 
 
 CONVERTER = Converter("EnCodec, facebookresearch", "MIT, with the released code", _recognises, _convert)

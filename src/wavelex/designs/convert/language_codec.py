@@ -77,4 +77,4 @@ def _convert(tensors: Tensors, config: Mapping[str, Any]) -> Converted:
     return Converted(design, arguments, {f"{part}.{name}": tensor for part, of_part in parts.items() for name, tensor in of_part.items()})
 
 
-CONVERTER = Converter("Language-Codec or WavTokenizer, jishengpeng", "MIT", _recognises, _convert)
+CONVERTER = Converter("Language-Codec or WavTokenizer, jishengpeng", "MIT, with the released code", _recognises, _convert)

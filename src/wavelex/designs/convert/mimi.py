@@ -49,7 +49,7 @@ def convert(tensors: Tensors, config: Mapping[str, Any]) -> Converted:
     transformer = config.get("transformer")
     told = {**config, **(transformer if isinstance(transformer, Mapping) else {})}
     heads = whole_number(told, "num_heads", "num_attention_heads", default=8)
-    encoder = seanet_weights(same.under("encoder"))
+    encoder, dim = seanet_weights(same.under("encoder")), same.shape("downsample.weight")[0]
     layers, semantic = count(same, "encoder_transformer"), count(same, "semantic.codebooks")
     arguments = {
         "sample_rate": whole_number(told, "sampling_rate", default=24_000),
@@ -70,8 +70,10 @@ def convert(tensors: Tensors, config: Mapping[str, Any]) -> Converted:
         f"encoder.network.layers.{layers + 1}": {"conv.weight": same.take("downsample.weight")},
         "decoder.network.layers.0": {"conv.weight": same.take("upsample.weight")},
         f"decoder.network.layers.{layers + 1}": as_layer(seanet_weights(same.under("decoder"), decoder=True)),
-        "quantizer.semantic": _quantizer(same.under("semantic")),
-        "quantizer.acoustic": _quantizer(same.under("acoustic")),
+        "quantizer.inner.semantic": _quantizer(same.under("semantic")),
+        "quantizer.inner.acoustic": _quantizer(same.under("acoustic")),
+        # What training follows of the latents begins anew.
+        "quantizer": {"mean": torch.zeros(dim), "power": torch.ones(dim), "seen": torch.tensor(0)},
     }
     for part in ("encoder", "decoder"):
         for index in range(layers):

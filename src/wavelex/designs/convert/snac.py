@@ -27,7 +27,7 @@ def convert(tensors: Tensors, config: Mapping[str, Any]) -> Converted:
     blocks, ups, books = count(encoder, r"(\d+)\.block\."), count(decoder, r"(\d+)\.block\."), count(quantizer, r"(\d+)\.")
     attends = f"{blocks + 1}.to_qkv.weight" in encoder
     first = 3 if attends else 2
-    noise = f"{first}.block.3.block.1.bias" in decoder and f"{first}.block.2.block.1.bias" not in decoder
+    noise = any(name.startswith(f"{first}.block.2.linear.") for name in decoder.names())
     wanted = bool(config.get("noise", noise))
     size, code_dim = quantizer.shape("0.codebook.weight")
     arguments: dict[str, Any] = {

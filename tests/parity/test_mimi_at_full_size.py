@@ -1,19 +1,19 @@
-"""Mimi at its published size against the class of transformers, with random weights."""
+"""Mimi at its published size beside transformers' `MimiModel`."""
 
 from __future__ import annotations
 
 import pytest
 import torch
+from transformers import MimiConfig, MimiModel
 
 from wavelex.designs import build
 from wavelex.designs.convert.mimi import CONVERTER
 from wavelex.designs.convert.tensors import Tensors
 
+pytestmark = pytest.mark.parity
 
-@pytest.mark.parity
-def test_mimi_at_full_size_is_that_of_transformers() -> None:
-    from transformers import MimiConfig, MimiModel
 
+def test_latents_codes_and_samples_are_those_of_transformers() -> None:
     torch.manual_seed(0)
     config = MimiConfig()
     published = MimiModel(config).eval()
