@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -95,6 +96,18 @@ def test_a_resumed_run_equals_an_unbroken_one_with_balance_and_accumulation(audi
     assert [resumed.step()] == losses[3:]
     assert all(torch.equal(resumed.balancer.means[term], mean) for term, mean in unbroken.balancer.means.items())
     assert all(torch.equal(value, unbroken.codec.state_dict()[name]) for name, value in resumed.codec.state_dict().items())
+
+
+@pytest.mark.slow
+def test_a_compiled_codec_trains_as_one_that_is_not(audio: PackedAudio, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = make_trainer(audio, small_settings(1, 2, 1))
+    # The graphs as they are found, run without generated code, which takes minutes to make.
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
+    compiled = make_trainer(audio, small_settings(1, 2, 1, compile=True))
+    assert compiled.coded is not compiled.codec
+    for _ in range(4):
+        assert compiled.step() == pytest.approx(plain.step(), rel=1e-3)
+    assert list(compiled.codec.state_dict()) == list(plain.codec.state_dict())
 
 
 def test_accumulated_batches_are_one_large_one_where_nothing_depends_on_the_batch(audio: PackedAudio) -> None:
