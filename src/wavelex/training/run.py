@@ -28,7 +28,8 @@ PASSED_ON_WITHIN = 1.0
 class StopRequests:
     """Notes Ctrl-C, SIGTERM and a closed terminal, to be acted on between steps: a step cut in half could not be resumed exactly.
 
-    A second Ctrl-C interrupts at once, unless it follows so soon that it is the first one, passed on by a launcher. Outside the main thread, where signals cannot be caught, nothing is noted.
+    A second Ctrl-C interrupts at once, unless it follows so soon that it is the first one, passed on by a launcher. Outside the main
+    thread, where signals cannot be caught, nothing is noted.
     """
 
     def __init__(self) -> None:
