@@ -47,6 +47,11 @@ def keeps_the_contract(quantizer: Quantizer, dim: int, spread: float = 1.0) -> N
     if quantizer.additive:
         added = sum(quantizer.code_vectors(book)[row] for book, row in enumerate(whole.unbind(1)))
         torch.testing.assert_close(added.transpose(1, 2), quantizer.decode(whole), atol=1e-5, rtol=1e-5)
+    # What a code stands for does not depend on the precision of the rest.
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(quantizer.encode(x), whole)
+        assert torch.equal(quantizer(x).codes, whole)
+    assert torch.equal(copy.deepcopy(quantizer).half().encode(x), whole)
     for count in (0, books + 1):
         refused(quantizer, x, count)
     quantizer.train()

@@ -155,7 +155,10 @@ def test_kmeans_is_as_good_as_scikit_learn() -> None:
     assert ours < 1.05 * theirs
 
 
-def test_kmeans_leaves_no_centre_alone() -> None:
+@pytest.mark.parametrize("seeded", [2048, 0])
+def test_kmeans_leaves_no_centre_alone(seeded: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Begun on random rows, most centres are the same at first.
+    monkeypatch.setattr("wavelex.quantizers.kmeans.SEEDED", seeded)
     torch.manual_seed(0)
     rows = torch.cat([torch.zeros(500, 3), torch.randn(30, 3) + 50])
     centres = kmeans(rows, 20)

@@ -127,3 +127,11 @@ def test_attention_learns_to_give_latents_back() -> None:
     y, wanted = latents(8).requires_grad_(), latents(8, seed=2)
     (quantizer(y).latents * wanted).sum().backward()
     assert torch.equal(y.grad, wanted)
+
+
+def test_what_is_asked_for_is_learned_from_the_error_alone() -> None:
+    torch.manual_seed(0)
+    quantizer = AttentionVQ(8, 1, 16, decided=0.0)
+    quantizer(latents(8)).loss.backward()
+    book = quantizer.books[0]
+    assert all(layer.weight.grad is not None and layer.weight.grad.abs().sum() for layer in (book.query, book.key))

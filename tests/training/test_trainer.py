@@ -16,7 +16,7 @@ from wavelex.audio.samples import Audio
 from wavelex.audio.writing import write_audio
 from wavelex.codec.checkpoint import load_codec, save_codec
 from wavelex.codec.model import CodecModel
-from wavelex.designs import recipe
+from wavelex.designs import build, recipe
 from wavelex.errors import WavelexError
 from wavelex.objectives.base import Batch
 from wavelex.training.data import PackedAudio
@@ -225,3 +225,14 @@ def test_codebook_health_sees_a_collapse(trainable: CodecModel, audio: PackedAud
     health = trainer.codebook_health()
     assert health[0] == (1.0, pytest.approx(1024))
     assert health[2] == (pytest.approx(16 / 1024), pytest.approx(16, rel=0.05))
+
+
+def test_recordings_of_one_channel_train_a_stereo_codec(audio: PackedAudio) -> None:
+    torch.manual_seed(0)
+    size = {"strides": [4, 5], "frames": 100, "filters": 4, "dim": 12, "codebooks": 2, "size": 32, "lstm": 1}
+    model = build("encodec_48k", {"sample_rate": 16_000, **size})
+    settings = replace(SETTINGS, stages=(Stage("codes", 2, {"waveform": 1.0, "commitment": 1.0}, start="kmeans"),))
+    trainer = Trainer(model, settings, audio, torch.device("cpu"))
+    assert all(trainer.step() for _ in range(2))
+    assert model.quantizer.started
+    assert len(trainer.codebook_health()) == 2

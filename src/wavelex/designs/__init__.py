@@ -8,6 +8,8 @@ from typing import Any
 from wavelex.codec.model import CodecModel
 from wavelex.designs import (
     bigcodec,
+    coda,
+    continuous_vae,
     dac,
     encodec_24k,
     encodec_48k,
@@ -25,6 +27,7 @@ from wavelex.designs import (
     snac,
     soundstream,
     speech_16k,
+    tokenbridge,
     vibevoice,
     vocos_encodec,
     vq_gan_lc,
@@ -36,6 +39,8 @@ from wavelex.training.recipe import Recipe
 
 _ALL = (
     bigcodec.DESIGN,
+    coda.DESIGN,
+    continuous_vae.DESIGN,
     dac.DAC_16K,
     dac.DAC_24K,
     dac.DAC_44K,
@@ -56,6 +61,7 @@ _ALL = (
     snac.SNAC_44K,
     soundstream.DESIGN,
     speech_16k.DESIGN,
+    tokenbridge.DESIGN,
     vibevoice.DESIGN,
     vocos_encodec.DESIGN,
     vq_gan_lc.DESIGN,

@@ -15,18 +15,24 @@ DISTANCES: Mapping[str, float] = {"mel": 1.0, "complex": 8.0, "loudness": 1.5}
 
 
 def spectral_body(
-    dim: int, encoder_width: int, encoder_hidden: int, decoder_width: int, decoder_hidden: int
+    dim: int, encoder_width: int, encoder_hidden: int, decoder_width: int, decoder_hidden: int, hop_length: int = 320
 ) -> tuple[SpectralEncoder, FourierDecoder]:
-    """Frame-rate encoder and Fourier decoder with a hop of 320 samples and 60 ms of look-ahead in all."""
+    """Frame-rate encoder and Fourier decoder; of their look-ahead, two frames are the networks' and a fraction of one the windows'.
+
+    Every frame's window is two hops, and 160 samples are made of each spectrum.
+    """
     blocks = [(1, 1), (2, 0), (4, 0), (1, 0)]
-    encoder = SpectralEncoder(dim, encoder_width, encoder_hidden, blocks, stft_lookahead=80)
-    return encoder, FourierDecoder(dim, decoder_width, decoder_hidden, blocks)
+    encoder = SpectralEncoder(dim, encoder_width, encoder_hidden, blocks, hop_length, 2 * hop_length, stft_lookahead=hop_length // 4)
+    return encoder, FourierDecoder(dim, decoder_width, decoder_hidden, blocks, hop_length, spectra_per_frame=hop_length // 160)
 
 
-def three_stages(commitment: float, frozen_encoder: bool = False, **settings: object) -> Recipe:
-    """Without codes first, then with them, placed on the latents, and against discriminators at the end."""
-    coded = {**DISTANCES, "commitment": commitment}
-    learning = frozenset({"quantizer", "decoder"}) if frozen_encoder else frozenset({"encoder", "quantizer", "decoder"})
+def three_stages(commitment: float, **settings: object) -> Recipe:
+    """Without codes first, then with them, placed on the latents, and against discriminators at the end.
+
+    Without `commitment` only the decoder learns once there are codes.
+    """
+    coded = {**DISTANCES, "commitment": commitment} if commitment else DISTANCES
+    learning = frozenset({"encoder", "quantizer", "decoder"} if commitment else {"decoder"})
     return Recipe(
         (
             Stage("autoencoder", 20_000, DISTANCES, train=frozenset({"encoder", "decoder"}), quantize="no"),

@@ -23,7 +23,7 @@ def encodec_24k(codebooks: int = 32, size: int = 1024, sample_rate: int = 24_000
 
 
 def recipe() -> Recipe:
-    """One stage from the start with discriminators, the paper's weights (section 4.4), 300 epochs of 2000 steps."""
+    """One stage with discriminators, 300 epochs of 2000 steps; the paper's weights (section 4.4) are shares of the gradient."""
     objectives = {"waveform": 0.1, "multi_mel": 1.0, "commitment": 1.0, "ms_stft": 3.0, "ms_stft_features": 3.0}
     bandwidths = {2: 0.2, 4: 0.2, 8: 0.2, 16: 0.2, 32: 0.2}
     return Recipe(

@@ -30,7 +30,7 @@ def lattice_codec(
 
 def recipe() -> Recipe:
     """Directions and steps begin as the latents of an autoencoder ask for. The first codes are the strongest components."""
-    return three_stages(1.0)
+    return three_stages(commitment=1.0)
 
 
 DESIGN = Design(

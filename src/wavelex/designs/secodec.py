@@ -30,7 +30,7 @@ def secodec(
 
 def recipe() -> Recipe:
     """An autoencoder, the fit to its latents, then the decoder alone: the encoder stays where the codebook was fitted."""
-    return three_stages(0.0, frozen_encoder=True, prefix_odds=(1.0,))
+    return three_stages(commitment=0.0, prefix_odds=(1.0,))
 
 
 DESIGN = Design(

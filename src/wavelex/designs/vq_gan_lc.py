@@ -29,7 +29,7 @@ def vq_gan_lc(
 
 def recipe() -> Recipe:
     """The codebook is the k-means of an autoencoder's latents, from as many batches as it needs, and is then left as it is."""
-    return three_stages(1.0, prefix_odds=(1.0,), kmeans_batches=300)
+    return three_stages(commitment=1.0, prefix_odds=(1.0,), kmeans_batches=300)
 
 
 DESIGN = Design(

@@ -28,8 +28,11 @@ class LogMel(FullPrecision, Streaming):
         self.lookahead = 0 if causal else (n_fft - hop) // 2
         self.pace = Fraction(hop)
         self.stft = STFT(n_fft, hop, self.lookahead)
+        # On the CPU even where a model is built without memory, as its points are computed in numbers.
+        with torch.device("cpu"):
+            bank = mel_bank(sample_rate, n_fft, bands, "slaney")
         # Undoes what `STFT` scales by.
-        self.register_buffer("bank", mel_bank(sample_rate, n_fft, bands, "slaney") * (n_fft / 4), persistent=False)
+        self.register_buffer("bank", bank * (n_fft / 4), persistent=False)
 
     def initial_state(self, batch: int, like: Tensor) -> State:
         return self.stft.initial_state(batch, like)

@@ -15,6 +15,8 @@ class AttentionBook(Book):
     learn; and `decided` times the mean entropy of that choice less the entropy of its mean.
     """
 
+    fitted: Tensor
+
     def __init__(self, size: int, dim: int, key_dim: int, sharpness: float, codebook_weight: float, decided: float) -> None:
         super().__init__(size, dim, codebook_weight, commitment=1.0)
         self.sharpness, self.decided = sharpness, decided
@@ -24,6 +26,7 @@ class AttentionBook(Book):
         # Keys begin as queries do, values as the table: what is asked for is what is near in direction.
         self.key.load_state_dict(self.query.state_dict())
         nn.init.eye_(self.value.weight)
+        self.register_buffer("fitted", torch.tensor(False))
 
     @property
     def vectors(self) -> Tensor:
@@ -50,10 +53,15 @@ class AttentionBook(Book):
         entropies = (logits.logsumexp(1) - (p * logits).sum(1)).mean() + (mean * mean.clamp(min=1e-12).log()).sum()
         return distance + super().loss(rows, chosen) + self.decided * entropies
 
+    @property
+    def started(self) -> bool:
+        return bool(self.fitted)
+
     @torch.no_grad()
     def start(self, rows: Tensor) -> None:
         """Take rows for the table."""
         self.table.copy_(rows[torch.randint(len(rows), (self.size,), device=rows.device)])
+        self.fitted.fill_(True)
 
 
 class AttentionVQ(VectorQuantizer):

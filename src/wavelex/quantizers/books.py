@@ -133,15 +133,16 @@ class VectorQuantizer(Quantizer):
     @torch.no_grad()
     def encode(self, latents: Tensor, num_codebooks: int | None = None, beams: Sequence[int] = (1,)) -> Tensor:
         count = int(self.counts(len(self.layers) if num_codebooks is None else num_codebooks, latents[:1]).max())
-        residual = self.entering(latents)
-        if max(beams) > 1 and count > self.groups:
-            return self._searched(residual, count, beams)
-        codes = []
-        for book, channels in self._channels()[:count]:
-            vectors = book.vectors
-            codes.append(_chosen(book, residual[:, channels], vectors))
-            residual = residual - self._placed(nn.functional.embedding(codes[-1], vectors).transpose(1, 2), channels)
-        return torch.stack(codes, dim=1)
+        with torch.autocast(latents.device.type, enabled=False):
+            residual = self.entering(latents)
+            if max(beams) > 1 and count > self.groups:
+                return self._searched(residual, count, beams)
+            codes: list[Tensor] = []
+            for book, channels in self._channels()[:count]:
+                vectors = book.vectors
+                codes.append(_chosen(book, residual[:, channels], vectors))
+                residual = residual - self._placed(nn.functional.embedding(codes[-1], vectors).transpose(1, 2), channels)
+            return torch.stack(codes, dim=1)
 
     def _searched(self, entered: Tensor, count: int, beams: Sequence[int]) -> Tensor:
         """Codes by beam search, each share of the channels for itself."""

@@ -73,8 +73,9 @@ class LatticeVQ(Quantizer):
     def encode(self, latents: Tensor, num_codebooks: int | None = None, beams: Sequence[int] = (1,)) -> Tensor:
         """Babai's rounding, whatever the `beams`."""
         self.counts(num_codebooks, latents)
-        coordinates = self._coordinates(self._full(latents), self.basis)
-        return coordinates.long()[:, :num_codebooks] + self.reach
+        with torch.autocast(latents.device.type, enabled=False):
+            coordinates = self._coordinates(self._full(latents), self.basis)
+            return coordinates.long()[:, :num_codebooks] + self.reach
 
     def decode(self, codes: Tensor) -> Tensor:
         """Codes (batch, n, frames), n from 1 to all, to latents (batch, dim, frames); -1 adds nothing."""

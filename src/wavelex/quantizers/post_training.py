@@ -54,7 +54,7 @@ class GaussianBins(SideBySide):
     def code(self, channels: Tensor) -> Coded:
         """See `SideBySide`."""
         normal = (channels.detach() - self.mean[:, None]) / self.deviation[:, None]
-        codes = torch.bucketize(normal, self.edges)
+        codes = torch.bucketize(normal.contiguous(), self.edges)
         return Coded(codes, straight_through(channels[:, :, None], self.values(codes)))
 
     def values(self, codes: Tensor) -> Tensor:
