@@ -101,9 +101,9 @@ def test_streams_and_batches_give_what_the_whole_gives(codec: Codec) -> None:
 
 def test_lost_frames_are_silent_in_both_channels_and_leave_the_level(codec: Codec) -> None:
     codes = codec.encode(stereo(), effort=0).codes.copy()
-    codes[:, :, 10:20] = LOST
+    codes[:, :, :20] = LOST
     decoded = codec.decode(codes, conceal=False).samples
-    assert not decoded[:, 200:400].any()
+    assert not decoded[:, :400].any()
     assert decoded[:, 400:2000].any(axis=1).all()
 
 
