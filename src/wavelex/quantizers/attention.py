@@ -59,8 +59,9 @@ class AttentionBook(Book):
 
     @torch.no_grad()
     def start(self, rows: Tensor) -> None:
-        """Take rows for the table."""
-        self.table.copy_(rows[torch.randint(len(rows), (self.size,), device=rows.device)])
+        """Take rows for the table, each moved a little, so that no two are the same."""
+        drawn = rows[torch.randint(len(rows), (self.size,), device=rows.device)]
+        self.table.copy_(drawn + 0.1 * rows.std().clamp(min=1e-3) * torch.randn_like(drawn))
         self.fitted.fill_(True)
 
 
