@@ -21,7 +21,7 @@ MUTANTS ?= wavelex.*
 MUTANTS_SECONDS ?= 3600
 MEASURED := codec tokens quantizers search training
 
-.PHONY: demo test slow parity lint gate fuzz coverage mutants docs dist smoke setup-demo setup-dev
+.PHONY: demo test slow parity lint gate gpu-check fuzz coverage mutants docs dist smoke setup-demo setup-dev
 
 setup-demo: $(VENV)/.demo
 setup-dev: $(VENV)/.dev
@@ -60,6 +60,10 @@ fuzz: setup-dev
 
 gate: setup-dev
 	$(BIN)/python benchmarks/gate.py
+
+# Two training steps of every design at its small preset, on the GPU where there is one.
+gpu-check: setup-dev
+	$(BIN)/python benchmarks/gpu_check.py
 
 lint: setup-dev
 	$(RUN) ruff check src tests benchmarks fuzz examples

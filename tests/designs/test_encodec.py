@@ -100,6 +100,7 @@ def test_a_checkpoint_with_something_missing_left_over_or_unknown_is_refused(pub
         ({"encoder.model.15.extra": torch.zeros(1)}, {}, "left over: encoder.model.15.extra"),
         ({"decoder.model.4.block.1.conv.conv.bias": torch.zeros(3)}, {}, "is (3,), where design encodec_24k has (12,)"),
         ({}, {"trim_right_ratio": 0.5}, "trim_right_ratio of 0.5"),
+        ({}, {"normalize": True}, "levels of segments are known here of two channels, and of two channels alone"),
     ):
         state = {name: tensor.contiguous() for name, tensor in {**published.state, **change}.items() if tensor is not None}
         save_file(state, tmp_path / "changed.safetensors")

@@ -41,3 +41,17 @@ def test_a_missing_codebook_is_refused(tmp_path: Path) -> None:
     save_file(state, tmp_path / "changed.safetensors")
     with pytest.raises(WavelexError, match=r"looks like HiFi-Codec.*quantizer_modules2\.1\.embedding\.weight is missing"):
         import_checkpoint(tmp_path / "changed.safetensors", fixture.header["config"])
+
+
+def test_the_three_dictionaries_of_a_published_file_are_one_codec(tmp_path: Path) -> None:
+    fixture = load_fixture("hificodec")
+    parts: dict[str, dict[str, torch.Tensor]] = {}
+    for name, tensor in fixture.state.items():
+        part, _, rest = name.partition(".")
+        parts.setdefault(part, {})[rest] = tensor
+    torch.save(parts, tmp_path / "HiFi-Codec.pth")
+    config = {**fixture.header["config"], "norm_channels": 4}
+    model = import_checkpoint(tmp_path / "HiFi-Codec.pth", config).model
+    codes = fixture.tensors["codes"].transpose(1, 2)
+    with torch.no_grad():
+        assert relative_error(model.decode(codes), fixture.tensors["output"]) < 1e-5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import signal
 from collections.abc import Sequence
@@ -17,9 +18,12 @@ from wavelex.audio.recordings import list_recordings
 from wavelex.audio.samples import Audio
 from wavelex.audio.writing import write_audio
 from wavelex.codec.checkpoint import read_tensors
+from wavelex.codec.hub import load
 from wavelex.errors import WavelexError
-from wavelex.race.entrants import Entrant
-from wavelex.race.laps import Race, common_settings
+from wavelex.race.entrants import Entrant, known
+from wavelex.race.laps import Race
+from wavelex.race.rules import common_settings
+from wavelex.race.score import counts_near
 from wavelex.training.run import LATEST, STATE
 from wavelex.training.settings import Settings
 from wavelex.training.trainer import Trainer
@@ -120,6 +124,17 @@ def test_another_race_in_the_folder_is_refused(tmp_path: Path, recordings: Path)
         race(tmp_path, recordings, [tiny(masked_groups=3)])
 
 
+def test_two_processes_do_not_train_in_one_folder(tmp_path: Path, recordings: Path) -> None:
+    running = race(tmp_path, recordings, [tiny()])
+    (tmp_path / "cache").mkdir()
+    with (tmp_path / "cache" / "lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(WavelexError, match="another process trains there"):
+            running.run(ONE_STEP)
+        assert not running.run(ONE_STEP, laps=0)
+    assert steps(running) == [0] and not running.run(ONE_STEP, laps=1) and steps(running) == [1]
+
+
 @pytest.mark.parametrize("hours", [0, -1, float("nan"), float("inf"), 0.001])
 def test_a_time_that_is_no_training_is_refused(hours: float) -> None:
     with pytest.raises(WavelexError, match="--hours"):
@@ -134,3 +149,16 @@ def test_the_common_rules() -> None:
         first.quantize == "no" and second.start == "kmeans" and "commitment" in second.objectives and "commitment" not in first.objectives
     )
     assert (made.schedule, made.decay_share, made.learning_rate) == ("constant", 0.2, 5e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", known())
+def test_every_entrant_can_be_trained_by_the_common_rules(tmp_path: Path, recordings: Path, name: str) -> None:
+    paths = [recording.path for recording in list_recordings(recordings)]
+    few = common_settings(3 * 8 / 3600, batch=2, kmeans_batches=2)
+    running = Race(tmp_path, recordings, paths, [known()[name]], few, Console(file=io.StringIO()))
+    assert not running.run(1e9)
+    standing = running.standings[name]
+    assert not standing.failure and standing.finished and not standing.progress.skipped
+    near = counts_near(load(tmp_path / name).model)
+    assert near and max(near.values()) <= 6000

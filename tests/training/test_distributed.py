@@ -124,7 +124,8 @@ def counts_and_entropies(ranks: Ranks) -> dict[str, Any]:
     logits = mine.clone().requires_grad_()
     variety = binary._variety(logits.transpose(1, 2).flatten(0, 1).sigmoid())
     variety.backward()
-    return {"usage": sim.usage(), "variety": variety.detach(), "gradient": logits.grad}
+    moments = binary.average(mine.transpose(1, 2).flatten(0, 1))
+    return {"usage": sim.usage(), "variety": variety.detach(), "gradient": logits.grad, "moments": moments}
 
 
 def all_at_once(ranks: Ranks, folder: Path, skipping: Settings, plain: Settings) -> dict[str, Any]:
@@ -139,14 +140,14 @@ def all_at_once(ranks: Ranks, folder: Path, skipping: Settings, plain: Settings)
 
 @pytest.mark.slow
 def test_two_processes_train_as_one(folder: Path) -> None:
-    skipping = small_settings(1, 3, 3, batch=2, kmeans_batches=11, balance=True, accumulate=2)
+    skipping = small_settings(1, 2, 3, batch=2, kmeans_batches=11, balance=True, accumulate=2)
     plain = small_settings(3, 0, 0, batch=2, clip=1e3)
     one, other = in_processes(all_at_once, 2, folder, skipping, plain)
     # Both skip the step that is not finite in one, and end with the same bits, having seen clips of their own.
     first, second = one["skipping"], other["skipping"]
-    assert first["taught"] == second["taught"] == [True, True, True, False, True, True, True]
+    assert first["taught"] == second["taught"] == [True, True, True, False, True, True]
     assert not torch.equal(first["clips"], second["clips"])
-    assert first["seen"] == 7 * 2 * 2 * 2 * 8000
+    assert first["seen"] == 6 * 2 * 2 * 2 * 8000
     for name, value in first["state"].items():
         assert torch.equal(value, second["state"][name]), name
     # Where nothing depends on the batch, they are one process with twice the clips.
@@ -160,12 +161,14 @@ def test_two_processes_train_as_one(folder: Path) -> None:
         for ours, theirs in zip(found["usage"], expected["usage"], strict=True):
             torch.testing.assert_close(ours, theirs)
         torch.testing.assert_close(found["variety"], expected["variety"])
+        torch.testing.assert_close(found["moments"], expected["moments"])
+    assert torch.equal(one["others"]["moments"], other["others"]["moments"])
     both = torch.cat([one["others"]["gradient"], other["others"]["gradient"]])
     torch.testing.assert_close(both / 2, expected["gradient"])
     # Codebooks learn from the inputs of both, gradients are means, and a process may have none.
     ours, theirs = one["parts"], other["parts"]
     assert torch.equal(ours["vectors"], theirs["vectors"])
-    assert float(ours["usage"].sum()) == pytest.approx(200, rel=0.05)
+    assert float(ours["usage"].sum()) == pytest.approx(200, rel=0.1)
     rows = {tuple(row) for row in torch.randn(200, 3, generator=torch.Generator().manual_seed(0)).tolist()}
     assert {tuple(row) for row in ours["drawn"].tolist()} <= rows and len({tuple(row) for row in ours["drawn"].tolist()}) > 150
     for parts in (ours, theirs):

@@ -6,6 +6,7 @@ import io
 import json
 import re
 import signal
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from wavelex.objectives.base import Batch
 from wavelex.training.data import PackedAudio
 from wavelex.training.evaluate import evaluate, held_out_clips
 from wavelex.training.report import Report, picture
-from wavelex.training.run import BEST, LATEST, LOG, STATE, Run
+from wavelex.training.run import BEST, LATEST, LOG, STATE, Run, StopRequests
 from wavelex.training.schedule import rate_factor
 from wavelex.training.settings import Settings
 from wavelex.training.state import load_state
@@ -121,6 +122,17 @@ def test_a_run_stopped_within_a_step_goes_on_as_if_unbroken(
     assert Run(resumed, [voice(2)], tmp_path / "run", Console(file=said), "mine").train()
     for name, value in unbroken.codec.state_dict().items():
         assert torch.equal(value, resumed.codec.state_dict()[name]), name
+
+
+def test_a_second_request_interrupts_unless_it_is_the_first_one_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    with StopRequests() as stop:
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
+        assert stop.asked
+        now = time.monotonic()
+        monkeypatch.setattr(time, "monotonic", lambda: now + 5)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
 
 
 def test_a_collapse_and_a_skipped_step_are_told(audio: PackedAudio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -100,6 +101,7 @@ def test_steps_are_found_in_their_stages_and_empty_stages_left_out() -> None:
         '{"betas": [-1, 0.9]}',
         '{"betas": "ab"}',
         '{"schedule": "random"}',
+        '{"schedule": "exponential", "final_rate": 0}',
         '{"precision": "float8"}',
         '{"final_rate": 2}',
         '{"stages": []}',
@@ -116,6 +118,13 @@ def test_settings_are_stored_and_read_back_whole() -> None:
     settings = small_settings(betas=(0.8, 0.9), schedule="constant")
     assert Settings.stored(json.loads(json.dumps(settings.to_json()))) == settings
     assert small_settings().changed(json.dumps(settings.to_json())) == settings
+
+
+def test_an_exponential_rate_falls_by_the_same_share_in_every_step() -> None:
+    settings = small_settings(1000, 0, 0, warmup=0, schedule="exponential", final_rate=0.2)
+    factors = [rate_factor(settings, step) for step in range(1001)]
+    assert factors[0] == 1 and factors[1000] == pytest.approx(0.2)
+    assert [later / earlier for earlier, later in itertools.pairwise(factors)] == pytest.approx([0.2**0.001] * 1000)
 
 
 def test_a_constant_rate_does_not_know_how_long_the_run_is_until_it_falls_at_the_end() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from wavelex.audio.samples import Audio
 from wavelex.audio.writing import write_audio
 from wavelex.codec.checkpoint import load_codec, save_codec
 from wavelex.codec.model import CodecModel
-from wavelex.designs import recipe
+from wavelex.designs import build, recipe
 from wavelex.errors import WavelexError
 from wavelex.objectives.base import Batch
 from wavelex.training.data import PackedAudio
@@ -95,6 +96,18 @@ def test_a_resumed_run_equals_an_unbroken_one_with_balance_and_accumulation(audi
     assert [resumed.step()] == losses[3:]
     assert all(torch.equal(resumed.balancer.means[term], mean) for term, mean in unbroken.balancer.means.items())
     assert all(torch.equal(value, unbroken.codec.state_dict()[name]) for name, value in resumed.codec.state_dict().items())
+
+
+@pytest.mark.slow
+def test_a_compiled_codec_trains_as_one_that_is_not(audio: PackedAudio, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = make_trainer(audio, small_settings(1, 2, 1))
+    # The graphs as they are found, run without generated code, which takes minutes to make.
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
+    compiled = make_trainer(audio, small_settings(1, 2, 1, compile=True))
+    assert compiled.coded is not compiled.codec
+    for _ in range(4):
+        assert compiled.step() == pytest.approx(plain.step(), rel=1e-3)
+    assert list(compiled.codec.state_dict()) == list(plain.codec.state_dict())
 
 
 def test_accumulated_batches_are_one_large_one_where_nothing_depends_on_the_batch(audio: PackedAudio) -> None:
@@ -212,3 +225,14 @@ def test_codebook_health_sees_a_collapse(trainable: CodecModel, audio: PackedAud
     health = trainer.codebook_health()
     assert health[0] == (1.0, pytest.approx(1024))
     assert health[2] == (pytest.approx(16 / 1024), pytest.approx(16, rel=0.05))
+
+
+def test_recordings_of_one_channel_train_a_stereo_codec(audio: PackedAudio) -> None:
+    torch.manual_seed(0)
+    size = {"strides": [4, 5], "frames": 100, "filters": 4, "dim": 12, "codebooks": 2, "size": 32, "lstm": 1}
+    model = build("encodec_48k", {"sample_rate": 16_000, **size})
+    settings = replace(SETTINGS, stages=(Stage("codes", 2, {"waveform": 1.0, "commitment": 1.0}, start="kmeans"),))
+    trainer = Trainer(model, settings, audio, torch.device("cpu"))
+    assert all(trainer.step() for _ in range(2))
+    assert model.quantizer.started
+    assert len(trainer.codebook_health()) == 2

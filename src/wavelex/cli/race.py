@@ -41,7 +41,8 @@ def race(
     """
     # Imported late: their packages are in the train and bench extras.
     from wavelex.race.entrants import choose
-    from wavelex.race.laps import Race, common_settings
+    from wavelex.race.laps import Race
+    from wavelex.race.rules import common_settings
 
     chosen, settings = choose(entrants), common_settings(hours)
     if not (math.isfinite(lap_minutes) and lap_minutes > 0):

@@ -80,6 +80,8 @@ def recipe() -> Recipe:
             "betas": (0.8, 0.9),
             "weight_decay": 0.01,
             "warmup": 1000,
+            "schedule": "constant",
+            "decay_share": 1.0,
             "final_rate": 0.1,
             "clip": 1.0,
             "ema": 0.0,
@@ -99,7 +101,7 @@ DESIGN = Design(
         deviations=(
             "A signal that fills its last frame is coded in so many frames; the published program codes a frame of silence more.",
             "Weights of convolutions begin as torch's layers do, not with a standard deviation of 0.02.",
-            "The learning rate falls as half a cosine, where the published falls in a straight line until step 500,000.",
+            "The learning rate falls in a straight line over all steps, the published over the first 500,000.",
         ),
     ),
     bigcodec,

@@ -70,6 +70,7 @@ def recipe(codebooks: int) -> Recipe:
             "betas": (0.8, 0.99),
             "weight_decay": 0.01,
             "warmup": 0,
+            "schedule": "exponential",
             "final_rate": 0.2,
             "clip": 1000.0,
             "ema": 0.0,
@@ -88,7 +89,6 @@ def _design(name: str, build: Callable[..., CodecModel], codebooks: int, paramet
         deviations=(
             "An odd stride of the decoder loses its last step, as published; the samples that then lack at the end are silence.",
             "Weights begin as torch's layers do, not with a standard deviation of 0.02, which weight normalisation made harmless.",
-            "The learning rate falls as half a cosine to a fifth, where the published falls exponentially to a fifth.",
             "One limit on the norm of gradients holds for codec and discriminators; published are 1000 and 10.",
             "Neither is loudness made equal nor are clips drawn from balanced kinds of sound: data are the user's.",
         ),

@@ -23,7 +23,7 @@ def encodec_24k(codebooks: int = 32, size: int = 1024, sample_rate: int = 24_000
 
 
 def recipe() -> Recipe:
-    """One stage from the start with discriminators, the paper's weights (section 4.4), 300 epochs of 2000 steps."""
+    """One stage with discriminators, 300 epochs of 2000 steps; the paper's weights (section 4.4) are shares of the gradient."""
     objectives = {"waveform": 0.1, "multi_mel": 1.0, "commitment": 1.0, "ms_stft": 3.0, "ms_stft_features": 3.0}
     bandwidths = {2: 0.2, 4: 0.2, 8: 0.2, 16: 0.2, 32: 0.2}
     return Recipe(
@@ -45,6 +45,7 @@ def recipe() -> Recipe:
             "betas": (0.5, 0.9),
             "weight_decay": 0.0,
             "schedule": "constant",
+            "balance": True,
             "ema": 0.99,
             "prefix_odds": tuple(bandwidths.get(count, 0.0) for count in range(1, 33)),
         },
@@ -60,7 +61,6 @@ DESIGN = Design(
         parameters=14.85,
         licence="MIT, with the released code",
         deviations=(
-            "Losses are added with the paper's weights; its balancer of gradients is not there.",
             "Discriminators learn in every step, not in two of three.",
             "The number of codebooks is drawn for every item, not for every batch.",
             "Commitment reaches the encoder from every codebook, in the released code from the first alone.",

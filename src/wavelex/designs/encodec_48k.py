@@ -52,8 +52,7 @@ DESIGN = Design(
         deviations=(
             "Segments of a second lie side by side; published they overlap by 10 ms, which are coded twice and faded into each other.",
             "The level of a segment is a code of 0.1 dB at every frame, from -96 dB on; published it is a number of 32 bits for each.",
-            *encodec_24k.DESIGN.card.deviations[:1],
-            *encodec_24k.DESIGN.card.deviations[2:],
+            *encodec_24k.DESIGN.card.deviations[1:],
             "Recordings of one channel train both channels, whose mean is compared.",
         ),
     ),

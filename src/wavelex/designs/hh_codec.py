@@ -61,6 +61,9 @@ def recipe() -> Recipe:
             "discriminator_rate": 1e-4,
             "betas": (0.5, 0.9),
             "weight_decay": 0.0,
+            "warmup": 0,
+            # Published without.
+            "clip": 1e9,
             "schedule": "constant",
             "ema": 0.9999,
             "prefix_odds": (1.0,),

@@ -61,6 +61,9 @@ def recipe() -> Recipe:
             "discriminator_rate": 2e-4,
             "betas": (0.5, 0.9),
             "weight_decay": 0.0,
+            "warmup": 0,
+            # Published without.
+            "clip": 1e9,
             "prefix_odds": (0.0, 0.0, 0.0, 1.0),
         },
     )

@@ -75,7 +75,7 @@ def mimi(
 def recipe() -> Recipe:
     """What discriminators feel and nothing else, which listeners preferred by far; `reconstruction` adds distances, given steps.
 
-    From the paper, sections 3.3 and 4.1: 4 million steps, batches of 128 stretches of 12 s, AdamW. Weights are those of EnCodec's training.
+    From the paper, sections 3.3 and 4.1: 4 million steps, batches of 128 stretches of 12 s, AdamW. Weights of losses: audiocraft's EnCodec.
     """
     adversarial = {"ms_stft": 4.0, "ms_stft_features": 4.0, "commitment": 1.0}
     return Recipe(
@@ -91,6 +91,7 @@ def recipe() -> Recipe:
             "betas": (0.5, 0.9),
             "weight_decay": 0.05,
             "ema": 0.99,
+            "balance": True,
             "prefix_odds": (1.0,),
         },
     )
@@ -107,7 +108,7 @@ DESIGN = Design(
         deviations=(
             "No teacher (WavLM) is distilled into the first codebook: trained here it codes sound like the others; converted weights keep"
             " what they were taught.",
-            "The weights of the losses are not published; those of EnCodec's training stand in.",
+            "The weights of the losses are not published; those of audiocraft's EnCodec, with its balancer, stand in.",
             "Weight decay is on all parameters, not on those of the transformers alone.",
             "Codes count as dead below 3% of the mean use, not 10%.",
             "Streams give what whole signals give however long they are; in the authors' code a full cache loses the oldest key of a step.",

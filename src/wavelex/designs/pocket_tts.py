@@ -84,6 +84,7 @@ def recipe() -> Recipe:
             "betas": (0.5, 0.9),
             "weight_decay": 0.05,
             "ema": 0.99,
+            "balance": True,
             "prefix_odds": (0.0,) * 31 + (1.0,),
         },
     )

@@ -79,9 +79,11 @@ def recipe() -> Recipe:
             "betas": (0.8, 0.99),
             "weight_decay": 0.01,
             "warmup": 0,
+            "schedule": "exponential",
             "final_rate": 0.2,
             "clip": 1000.0,
             "ema": 0.0,
+            # For any number of slots up to as many: only the last of them.
             "prefix_odds": (*(0.0,) * 63, 1.0),
         },
     )
@@ -97,7 +99,6 @@ def _design(name: str, build: Callable[..., CodecModel], parameters: float, smal
         deviations=(
             "The decoder's noise depends on a seed and the place in the signal, where the published draws it anew at every call.",
             "Training code was not published; losses and settings are those of DAC, which the paper builds on, with segments of 0.75 s.",
-            "The learning rate falls as half a cosine to a fifth, where that of DAC falls exponentially.",
         ),
     )
     return Design(name, card, build, recipe, {"sample_rate": 16_000, **small})

@@ -38,7 +38,8 @@ def rate_block(scores: Scores, kind: str, columns: Sequence[Column], rate: float
 
 def ablation_blocks(scores: Scores, kind: str, columns: Sequence[Column], group: str, title: str) -> list[Block]:
     """Each member beside what it is compared with, rate by rate, and the differences between them."""
-    members = [entrant for entrant in known().values() if entrant.group == group]
+    measured_names = {way.entrant.name for way in scores.ways.values()}
+    members = [entrant for name, entrant in known().items() if entrant.group == group and name in measured_names]
     pairs = _pairs(scores, members)
     shown = dict.fromkeys(name for _, _, theirs, ours in pairs for name in (theirs, ours))
     about = [f"{member.name}: {member.about}." for member in members]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from rich.console import Console
@@ -16,49 +17,13 @@ from rich.progress import Progress as Bar
 
 from wavelex.errors import WavelexError
 from wavelex.race.entrants import Entrant
+from wavelex.race.rules import SAMPLE_RATE, hours_heard
 from wavelex.training.data import PackedAudio
 from wavelex.training.plan import PLAN, Plan
-from wavelex.training.recipe import Stage
 from wavelex.training.run import STATE, Run
 from wavelex.training.settings import Settings
 from wavelex.training.state import load_progress, load_state
 from wavelex.training.trainer import Progress, Trainer
-
-SAMPLE_RATE = 16_000
-"""Of every design's small preset."""
-BATCH, SEGMENT_SECONDS = 8, 1.0
-WITHOUT_CODES = 0.15
-"""Share of the steps before codes are used, which are cheaper."""
-DISTANCES = {"mel": 1.0, "complex": 8.0, "loudness": 1.5, "level": 0.5}
-SECONDS_A_STEP = BATCH * SEGMENT_SECONDS
-
-
-def common_settings(hours: float, **values: Any) -> Settings:
-    """What every entrant is trained with, whatever its own recipe says, so that it hears `hours` of audio; `values` for others.
-
-    Raises WavelexError for a time that cannot be.
-    """
-    steps = round(hours * 3600 / SECONDS_A_STEP) if math.isfinite(hours) else 0
-    if steps < 2:
-        raise WavelexError(
-            f"--hours {hours:g}: is no training; a step hears {SECONDS_A_STEP:g} s, so give {2 * SECONDS_A_STEP / 3600:.4f} or more"
-        )
-    first = max(1, round(WITHOUT_CODES * steps))
-    stages = (
-        Stage("autoencoder", first, DISTANCES, quantize="no"),
-        Stage("codes", steps - first, {**DISTANCES, "commitment": 1.0}, start="kmeans"),
-    )
-    numbers: dict[str, Any] = {
-        "batch": BATCH,
-        "segment_seconds": SEGMENT_SECONDS,
-        "learning_rate": 5e-4,
-        "schedule": "constant",
-        "decay_share": 0.2,
-        "warmup": max(1, steps // 20),
-        "precision": "float32",
-        "save_every": 100,
-    }
-    return Settings(stages, **{**numbers, **values})
 
 
 @dataclass(frozen=True)
@@ -74,7 +39,7 @@ class Standing:
     @property
     def hours(self) -> float:
         """Of audio heard."""
-        return self.progress.step * self.settings.batch * self.settings.segment_seconds / 3600
+        return hours_heard(self.settings, self.progress.step)
 
     @property
     def finished(self) -> bool:
@@ -104,13 +69,20 @@ class Race:
     def run(self, lap_seconds: float, laps: float = math.inf) -> bool:
         """Train in laps of so many seconds of this process's CPU time until all have heard all or `laps` are over; whether it was stopped.
 
-        An entrant that fails is told, and the others go on; a full disk ends the race.
+        An entrant that fails is told, and the others go on; a full disk ends the race. Raises WavelexError where another process trains
+        in the folder.
         """
-        lap = 0
+        if not laps:
+            return False
+        with _alone(self.out):
+            return self._laps(lap_seconds, laps)
+
+    def _laps(self, lap_seconds: float, laps: float) -> bool:
+        lap, hours = 0, hours_heard(self.settings, self.settings.steps)
         while lap < laps and (entrant := self.next()):
             lap += 1
             before = self.standings[entrant.name]
-            self._say(f"lap {lap}: {entrant.name}, {before.hours:.3f} of {self._hours:.3f} h heard")
+            self._say(f"lap {lap}: {entrant.name}, {before.hours:.3f} of {hours:.3f} h heard")
             stopped, failure = False, ""
             try:
                 stopped = self.lap(entrant, lap_seconds)
@@ -149,10 +121,6 @@ class Race:
             line = bar.add_task("reading recordings", total=len(self.paths))
             return PackedAudio(self.paths, sample_rate, self.out / "cache", lambda done: bar.update(line, completed=done))
 
-    @property
-    def _hours(self) -> float:
-        return self.settings.steps * self.settings.batch * self.settings.segment_seconds / 3600
-
     def _plan(self, entrant: Entrant) -> Plan:
         return Plan(entrant.name, entrant.design, str(self.train.absolute()), self.settings, entrant.all_arguments)
 
@@ -164,7 +132,7 @@ class Race:
         if (theirs.design, _plain(theirs.arguments)) != (ours.design, _plain(ours.arguments)):
             raise WavelexError(f"{folder / PLAN}: trained with other arguments than {entrant.name} now has; choose another --out")
         if theirs.settings != ours.settings:
-            heard = theirs.settings.steps * theirs.settings.batch * theirs.settings.segment_seconds / 3600
+            heard = hours_heard(theirs.settings, theirs.settings.steps)
             raise WavelexError(
                 f"{self.out}: holds a race with other settings, over {heard:g} h; go on with its --hours or choose another --out"
             )
@@ -172,6 +140,18 @@ class Race:
 
     def _say(self, line: str, style: str = "") -> None:
         self.console.print(escape(line), style=style or None, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """As the only process that trains in a folder; whatever ends it also ends its claim."""
+    (out / "cache").mkdir(parents=True, exist_ok=True)
+    with (out / "cache" / "lock").open("w") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise WavelexError(f"{out}: another process trains there; end it first, or only measure with --laps 0") from error
+        yield
 
 
 def _plain(arguments: object) -> str:

@@ -10,7 +10,8 @@ from wavelex.errors import WavelexError
 from wavelex.race.blocks import Block, Cell, plain
 from wavelex.race.comparisons import ablation_blocks, codes_block, rate_block, shown_columns
 from wavelex.race.entrants import DESIGN_GROUP, Entrant
-from wavelex.race.laps import DISTANCES, SECONDS_A_STEP, WITHOUT_CODES, Standing
+from wavelex.race.laps import Standing
+from wavelex.race.rules import DISTANCES, WITHOUT_CODES, hours_heard
 from wavelex.race.score import Scores
 
 TITLE = "Codec designs trained alike"
@@ -36,7 +37,7 @@ def _groups(standings: Sequence[Standing]) -> list[str]:
 
 def _head(standings: Sequence[Standing], scores: Scores | None, recordings_hours: float) -> Block:
     settings = standings[0].settings
-    hours = settings.steps * SECONDS_A_STEP / 3600
+    hours = hours_heard(settings, settings.steps)
     weights = ", ".join(f"{name} {weight:g}" for name, weight in DISTANCES.items())
     paragraphs = [
         f"{len(standings)} codecs, each with the arguments of its small preset at 16 kHz, were trained on the same "
@@ -48,6 +49,8 @@ def _head(standings: Sequence[Standing], scores: Scores | None, recordings_hours
         "times as much and mostly learned from discriminators. These tables say which structure learns most from little, and nothing "
         "about the codecs that the papers describe.",
     ]
+    if behind := sum(not standing.finished for standing in standings):
+        paragraphs.append(f"{behind} of them have not heard all yet; how far they are stands under Training and speed.")
     if scores:
         about = scores.results.about
         paragraphs += [

@@ -64,13 +64,12 @@ class Balancer:
         return {term: weights[term] / whole / (mean + 1e-12) for term, mean in means.items()}
 
     def _measure(self, norms: Mapping[str, Tensor], ranks: Ranks) -> None:
-        measured = torch.zeros(2, len(self.means), dtype=torch.float64)
-        for index, term in enumerate(self.means):
-            if term in norms:
-                measured[:, index] = torch.tensor([float(norms[term]), 1.0])
+        """Take the norms of a step, of the terms that have any, into the running means; of several processes, their mean."""
+        found = dict(zip(norms, torch.stack(list(norms.values())).tolist(), strict=True)) if norms else {}
+        measured = torch.tensor([[found.get(term, 0.0), float(term in found)] for term in self.means], dtype=torch.float64)
         shared = measured.to(ranks.device)
         ranks.add(shared)
-        for mean, (total, count) in zip(self.means.values(), shared.T.tolist(), strict=True):
+        for mean, (total, count) in zip(self.means.values(), shared.tolist(), strict=True):
             # A step that is not finite is skipped, and must leave nothing behind.
             if count and math.isfinite(total):
                 mean.mul_(self.decay).add_(torch.tensor([total / count, 1.0], dtype=torch.float64))

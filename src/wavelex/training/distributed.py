@@ -107,8 +107,12 @@ class Ranks:
         count = torch.tensor(float(len(rows)), device=rows.device)
         total = rows.detach().sum(0)
         self.add(count, total)
+        mean: Tensor = total / count.clamp(min=1)
+        if not rows.requires_grad:
+            # The same bits in all processes, which the sum below is not.
+            return mean
         mine = rows.sum(0) * (self.world / count.clamp(min=1))
-        return mine + (total / count.clamp(min=1) - mine).detach()
+        return mine + (mean - mine).detach()
 
     def _draw(self, x: Tensor, count: int) -> Tensor:
         """Random rows of the inputs of all processes one after the other, the same for all."""

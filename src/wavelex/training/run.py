@@ -21,15 +21,20 @@ from wavelex.training.trainer import Trainer
 
 STATE, BEST, LATEST, LOG = "state.safetensors", "best.safetensors", "latest.safetensors", "evaluations.jsonl"
 
+PASSED_ON_WITHIN = 1.0
+"""Seconds within which two signals are one: a terminal sends it to all processes, and torchrun to its own once more."""
+
 
 class StopRequests:
     """Notes Ctrl-C, SIGTERM and a closed terminal, to be acted on between steps: a step cut in half could not be resumed exactly.
 
-    A second Ctrl-C interrupts at once. Outside the main thread, where signals cannot be caught, nothing is noted.
+    A second Ctrl-C interrupts at once, unless it follows so soon that it is the first one, passed on by a launcher. Outside the main
+    thread, where signals cannot be caught, nothing is noted.
     """
 
     def __init__(self) -> None:
         self.asked = False
+        self._asked_at = 0.0
 
     def __enter__(self) -> StopRequests:
         self._before = {}
@@ -45,9 +50,10 @@ class StopRequests:
             signal.signal(number, handler)
 
     def _note(self, number: int, frame: object) -> None:
-        if self.asked:
+        if self.asked and time.monotonic() - self._asked_at > PASSED_ON_WITHIN:
             raise KeyboardInterrupt
-        self.asked = True
+        if not self.asked:
+            self.asked, self._asked_at = True, time.monotonic()
 
 
 class Run:

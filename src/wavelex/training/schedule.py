@@ -17,6 +17,8 @@ def rate_factor(settings: Settings, step: int, resumed_at: int = 0) -> float:
     since = step - max(settings.stage_at(step)[1], resumed_at)
     ramp = min(1.0, (since + 1) / max(1, settings.warmup))
     progress = min(1.0, step / max(1, settings.steps))
+    if settings.schedule == "exponential":
+        return ramp * float(settings.final_rate**progress)
     if settings.schedule == "cosine":
         left = 0.5 * (1 + math.cos(math.pi * progress))
     else:

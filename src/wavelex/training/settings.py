@@ -12,7 +12,7 @@ from wavelex.errors import WavelexError
 from wavelex.training.precision import PRECISIONS
 from wavelex.training.recipe import Recipe, Stage, stored_stages
 
-SCHEDULES = ("cosine", "constant")
+SCHEDULES = ("cosine", "constant", "exponential")
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,8 @@ class Settings:
     segment_seconds: float = 1.0
     learning_rate: float = 1.5e-3
     schedule: str = "cosine"
-    """`cosine` falls over the whole run; `constant` stays at the peak until `decay_share` is left, so a run may go on at will."""
+    """`cosine` falls over the whole run, `exponential` too, by the same share in every step; `constant` stays at the peak until
+    `decay_share` is left, so a run may go on at will."""
     decay_share: float = 0.0
     """Share of the run at its end over which a constant rate falls in a straight line; 0 for never."""
     final_rate: float = 0.02
@@ -80,6 +81,8 @@ class Settings:
         for name, known in (("schedule", SCHEDULES), ("precision", PRECISIONS)):
             if getattr(self, name) not in known:
                 raise WavelexError(f"setting {name} is {getattr(self, name)!r}; choose from {', '.join(known)}")
+        if self.schedule == "exponential" and not self.final_rate:
+            raise WavelexError("setting final_rate is 0, which an exponential schedule never reaches; give more than 0")
         if not self.steps:
             raise WavelexError("setting stages has no steps; give a stage some")
 

@@ -67,8 +67,7 @@ class Own:
             frames = tokens.codes.shape[2]
             gone = np.pad(lost[:frames], (0, max(0, frames - len(lost))))
             tokens = replace(tokens, codes=np.where(gone, LOST, tokens.codes))
-        decoded: np.ndarray = codec.decode(tokens, conceal=self.conceal).samples[0]
-        return decoded
+        return codec.decode(tokens, conceal=self.conceal).mono()
 
 
 def own(

@@ -47,13 +47,23 @@ def _convert(published: Tensors, config: Mapping[str, Any]) -> Converted:
     }
     parts = {"encoder": encoder, "quantizer": codebooks, "decoder": decoder}
     design, inner = "encodec_24k", ""
-    if arguments.pop("channels") == 2:
+    stereo = arguments.pop("channels") == 2
+    if flat.get("normalize", stereo) != stereo:
+        raise WavelexError("levels of segments are known here of two channels, and of two channels alone")
+    if stereo:
         design, inner = "encodec_48k", ".inner"
-        seconds = flat.get("segment") or flat.get("chunk_length_s") or 1.0
-        hop = math.prod(arguments["strides"])
-        arguments["frames"] = math.ceil(round(seconds * arguments.get("sample_rate", 48_000)) / hop)
+        arguments["frames"] = _segment(flat, arguments.get("sample_rate", 48_000), math.prod(arguments["strides"]))
     ours = {f"{part}{inner}.{key}": tensor for part, tensors in parts.items() for key, tensor in tensors.items()}
     return Converted(design, arguments, ours)
+
+
+def _segment(config: Mapping[str, Any], sample_rate: Any, hop: int) -> int:
+    """Frames of a segment. Raises WavelexError for what is no length of time."""
+    seconds = config.get("segment") or config.get("chunk_length_s") or 1.0
+    try:
+        return math.ceil(round(float(seconds) * float(sample_rate)) / hop)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise WavelexError(f"its configuration says segments of {seconds!r:.40} s at {sample_rate!r:.40} Hz") from error
 
 
 CONVERTER = Converter("EnCodec, facebookresearch", "MIT, with the released code", _recognises, _convert)
