@@ -68,7 +68,7 @@ class AttentionBook(Book):
 class AttentionVQ(VectorQuantizer):
     """Residual codebooks that are asked by attention, to make a finished continuous autoencoder discrete.
 
-    Liu et al., "CODA: repurposing continuous VAEs for discrete tokenization" (arXiv 2503.17760), section 3.2. The autoencoder stays as
+    Liu et al., "CODA: repurposing continuous VAEs for discrete tokenization" (arXiv 2503.17760). The autoencoder stays as
     it is while this learns to give its latents back. The paper's layers code the latents at rising resolutions; here all code every
     frame. The gradient passes straight through.
     """
