@@ -101,7 +101,12 @@ def test_a_projected_codebook_equals_vector_quantize_pytorch() -> None:
     ours = ProjectedVQ(12, 200, 4)
     ours.start(latents(12, 500))
     theirs = reference.SimVQ(
-        dim=4, codebook_size=200, frozen_codebook_dim=12, rotation_trick=False, input_to_quantize_commit_loss_weight=0.33
+        dim=4,
+        codebook_size=200,
+        frozen_codebook_dim=12,
+        rotation_trick=False,
+        commitment_weight=0.33,
+        input_to_quantize_commit_loss_weight=1 / 0.33,
     )
     theirs.frozen_codebook.copy_(ours.books[0].base)
     theirs.code_transform.load_state_dict(ours.books[0].projector.state_dict())
@@ -112,6 +117,10 @@ def test_a_projected_codebook_equals_vector_quantize_pytorch() -> None:
     assert torch.equal(found.codes[:, 0], indices)
     torch.testing.assert_close(found.latents, ours.leaving(made.transpose(1, 2), torch.ones(3, 40)), atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(found.loss, loss)
+    # The distance to the latents counts in full for the encoder, a third of it for the projector.
+    (ours_gradient,) = torch.autograd.grad(found.loss, ours.books[0].projector.weight)
+    (their_gradient,) = torch.autograd.grad(loss, theirs.code_transform.weight)
+    torch.testing.assert_close(ours_gradient, their_gradient)
 
 
 def test_a_projected_codebook_begins_on_the_principal_components() -> None:

@@ -66,7 +66,7 @@ def recipe() -> Recipe:
 DESIGN = Design(
     "fsq_codec",
     Card(
-        paper='Liao et al., "Fish-Speech" (arXiv 2411.01156), section 3.3, Firefly-GAN',
+        paper='Liao et al., "Fish-Speech" (arXiv 2411.01156), its Firefly-GAN',
         summary="Grouped finite scalars: eight small grids in place of codebooks, which none can fall out of, at 21.5 frames a second.",
         aims_at="no reconstruction figures are published; the codes of Fish-Speech 1.4 and 1.5",
         licence="CC BY-NC-SA 4.0",

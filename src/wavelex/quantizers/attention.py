@@ -59,15 +59,16 @@ class AttentionBook(Book):
 
     @torch.no_grad()
     def start(self, rows: Tensor) -> None:
-        """Take rows for the table."""
-        self.table.copy_(rows[torch.randint(len(rows), (self.size,), device=rows.device)])
+        """Take rows for the table, each moved a little, so that no two are the same."""
+        drawn = rows[torch.randint(len(rows), (self.size,), device=rows.device)]
+        self.table.copy_(drawn + 0.1 * rows.std().clamp(min=1e-3) * torch.randn_like(drawn))
         self.fitted.fill_(True)
 
 
 class AttentionVQ(VectorQuantizer):
     """Residual codebooks that are asked by attention, to make a finished continuous autoencoder discrete.
 
-    Liu et al., "CODA: repurposing continuous VAEs for discrete tokenization" (arXiv 2503.17760), section 3.2. The autoencoder stays as
+    Liu et al., "CODA: repurposing continuous VAEs for discrete tokenization" (arXiv 2503.17760). The autoencoder stays as
     it is while this learns to give its latents back. The paper's layers code the latents at rising resolutions; here all code every
     frame. The gradient passes straight through.
     """

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from wavelex.quantizers.codebook import mean_of_rows
 from wavelex.quantizers.gradients import straight_through
 from wavelex.quantizers.side_by_side import Coded, SideBySide
 
@@ -94,8 +95,3 @@ class Binary(SideBySide):
 
     def _corners(self, bits: Tensor) -> Tensor:
         return bits * (2 * self.corner) - self.corner
-
-
-def mean_of_rows(rows: Tensor) -> Tensor:
-    """(n, width) to (width,); zeros of no rows."""
-    return rows.sum(0) / max(1, len(rows))

@@ -113,6 +113,11 @@ def draw(x: Tensor, count: int) -> Tensor:
     return x[torch.randint(len(x), (count,), device=x.device)]
 
 
+def mean_of_rows(x: Tensor) -> Tensor:
+    """Of inputs x (n, width), (width,); zeros of none."""
+    return x.sum(0) / max(1, len(x))
+
+
 def nearest(x: Tensor, vectors: Tensor) -> Tensor:
     """Index of the Euclidean-nearest row of `vectors` for each row of x."""
     scores = torch.addmm(vectors.square().sum(1), x, vectors.T, beta=1, alpha=-2)

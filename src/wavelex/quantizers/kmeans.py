@@ -41,8 +41,8 @@ class FixedBook(Book):
 class KMeansVQ(VectorQuantizer):
     """A codebook, or several residual ones, placed by `start` on latents (batch, dim, frames) and never moved again.
 
-    As for discrete units of self-supervised features (Lakhotia et al., "Generative spoken language modeling", arXiv 2102.01192,
-    section 3.1). Gradients pass straight through.
+    As for discrete units of self-supervised features (Lakhotia et al., "Generative spoken language modeling", arXiv 2102.01192).
+    Gradients pass straight through.
     """
 
     def __init__(self, dim: int, size: int = 500, codebooks: int = 1, commitment: float = 1.0) -> None:

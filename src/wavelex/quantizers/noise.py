@@ -8,17 +8,17 @@ import torch
 from torch import Tensor
 
 from wavelex.quantizers.base import Quantized, Quantizer
-from wavelex.quantizers.binary import mean_of_rows
+from wavelex.quantizers.codebook import mean_of_rows
 from wavelex.quantizers.wrapper import Wrapper
 
 
 class Perturbed(Wrapper):
     """Replaces each frame with the chance `replace` by Gaussian noise, and lets each item pass unquantized with the chance `skip`.
 
-    Song et al., "MagiCodec" (arXiv 2506.00385), section 3: replacing a share p of the latents by noise of deviation s multiplies the
+    Song et al., "MagiCodec" (arXiv 2506.00385): replacing a share p of the latents by noise of deviation s multiplies the
     Fourier transform of what the decoder learns by (1 - p) + p exp(-s^2 |w|^2 / 2), which leaves it smooth and its tokens easier to
     predict. The deviation, which the paper does not tell, is `spread` times a running one of each channel. A replaced frame sends
-    no gradient to the encoder. Items that skip are those of Défossez et al., "Moshi" (arXiv 2410.00037), section 3.3.2; their codes and
+    no gradient to the encoder. Items that skip are those of Défossez et al., "Moshi" (arXiv 2410.00037), section 3.3; their codes and
     loss are as if they did not.
     """
 

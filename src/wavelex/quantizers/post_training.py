@@ -21,7 +21,7 @@ GAUSS = NormalDist()
 class GaussianBins(SideBySide):
     """`dim` codes a frame, one for each dimension: the interval of 2^`bits` in which it lies, about the mean and in standard deviations.
 
-    Wang et al., "Bridging continuous and discrete tokens" (TokenBridge, arXiv 2503.16430), section 3.2. Mean and deviation come of
+    Wang et al., "Bridging continuous and discrete tokens" (TokenBridge, arXiv 2503.16430). Mean and deviation come of
     `start`, on latents of the trained autoencoder, whose encoder may then rest. A code stands for the mean of a Gaussian in its interval.
 
     `equal_mass`: as in the paper, intervals that a Gaussian fills equally, so that codes are used alike, as a language model likes them.

@@ -23,7 +23,7 @@ class UnitBook(Book):
 class ProductVQ(VectorQuantizer):
     """Shares of `dim` / `codebooks` channels, each scaled to length one and coded by the unit vector of the largest cosine.
 
-    Ma et al., "UniTok" (arXiv 2502.20321), section 3.2, multi-codebook quantization; published as 8 x 4096 codes of 8 channels. The
+    Ma et al., "UniTok" (arXiv 2502.20321), multi-codebook quantization; published as 8 x 4096 codes of 8 channels. The
     attention before and after is the encoder's and decoder's affair here, so that latents are sums of what codes add. No share says
     anything of another: a prefix of the codebooks leaves the other channels zero, and is good for something where that was trained.
     The gradient passes straight through, then through the scaling.

@@ -36,7 +36,7 @@ class FeatureBook(LinearBook):
 class ProjectedVQ(VectorQuantizer):
     """One codebook of `size` frozen features of `feature_dim`, projected to `code_dim`, where latents are mapped to be compared and back.
 
-    Zhu et al., "Scaling the codebook size of VQGAN to 100,000 with a utilization rate of 99%" (arXiv 2406.11837), section 3.2: the base
+    Zhu et al., "Scaling the codebook size of VQGAN to 100,000 with a utilization rate of 99%" (arXiv 2406.11837): the base
     is k-means of features of much data, and only the projector learns. `start` takes such features, `feature_dim` wide, or the latents
     themselves; then all three maps begin as the projection on the latents' principal components. The gradient passes straight through.
     """
@@ -47,8 +47,8 @@ class ProjectedVQ(VectorQuantizer):
         size: int = 100_000,
         code_dim: int = 8,
         feature_dim: int | None = None,
-        codebook_weight: float = 1.0,
-        commitment: float = 0.33,
+        codebook_weight: float = 0.33,
+        commitment: float = 1.0,
         iterations: int = 10,
     ) -> None:
         book = FeatureBook(size, code_dim, feature_dim or dim, codebook_weight, commitment, iterations)

@@ -39,14 +39,22 @@ class LinearBook(Book):
     @property
     def vectors(self) -> Tensor:
         if torch.is_grad_enabled():
-            found: Tensor = self.projector(self.base)
-            return found
+            return self._computed()
+        made_of = [self.base, *self.projector.parameters()]
+        if any(tensor.is_inference() for tensor in made_of):
+            # These do not tell when they are changed.
+            return self._computed()
         # Known by place and version; holding on to the memory keeps its address from being given to others.
-        held = [tensor.detach() for tensor in (self.base, *self.projector.parameters())]
+        held = [tensor.detach() for tensor in made_of]
         known = [(tensor.data_ptr(), tensor._version, tensor.device) for tensor in held]
-        if self._kept is None or self._kept[0] != known:
-            self._kept = known, held, self.projector(self.base)
-        return self._kept[2]
+        kept = self._kept
+        if kept is None or kept[0] != known:
+            kept = self._kept = known, held, self._computed()
+        return kept[2]
+
+    def _computed(self) -> Tensor:
+        found: Tensor = self.projector(self.base)
+        return found
 
     def lookup(self, indices: Tensor) -> Tensor:
         found: Tensor = self.projector(nn.functional.embedding(indices, self.base))
@@ -58,7 +66,7 @@ class SimVQ(VectorQuantizer):
 
     Zhu et al., "Addressing representation collapse in vector quantized models with one linear layer" (arXiv 2411.02038), algorithm 1.
     The published code has a `bias` in the map, and with its option `legacy` the weights 1 and 0.25 of the two distances change places.
-    The paper's gradient is straight through; by rotation it trains better (as in HH-Codec, arXiv 2507.18897, whose map has `hidden`).
+    The paper's gradient is straight through; HH-Codec (arXiv 2507.18897) has that by rotation, and a map with `hidden` units.
     """
 
     def __init__(

@@ -13,7 +13,7 @@ from wavelex.quantizers.wrapper import Wrapper
 class TailDrop(Wrapper):
     """Of each block of `block` frames, an item keeps the first 1 ... block, with equal chances, while training; codes of others are -1.
 
-    Miwa et al., "One-D-Piece" (arXiv 2501.10064), section 3.2, where the tokens of an image stand in no order but this. It is not the
+    Miwa et al., "One-D-Piece" (arXiv 2501.10064), where the tokens of an image stand in no order but this. It is not the
     dropout of codebooks, which leaves every frame and makes it coarser: here a frame is whole or gone, and the rate changes by the
     frame. It is of use with an encoder that sees the whole block and can move what matters to its beginning; to one that sees a frame
     alone, it is packet loss at the end of blocks. `kept` cuts codes to a length that a decoder so trained expects.

@@ -50,7 +50,7 @@ class TransportBook(Book):
 class WassersteinVQ(VectorQuantizer):
     """A codebook of `size` vectors, trained by the optimal transport between it and the latents of a batch.
 
-    Vuong et al., "Vector quantized Wasserstein auto-encoder" (arXiv 2302.05917), section 3: in place of the two distances of chosen pairs
+    Vuong et al., "Vector quantized Wasserstein auto-encoder" (arXiv 2302.05917): in place of the two distances of chosen pairs
     stands the transport from the latents of the batch to the vectors with learned chances. The nearest vector is taken, the gradient
     passes straight through. The exact transport of the paper is replaced by Sinkhorn's with a `blur` in shares of the mean squared
     distance (Cuturi, arXiv 1306.0895), which takes milliseconds where the exact one takes seconds.
