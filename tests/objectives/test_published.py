@@ -26,6 +26,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "designs"))
 from fixtures import Fixture, load_fixture
 
 CLOSE = 1e-5
+CHANNELS: dict[str, Any] = {"mpd": (2, 4, 8, 16, 16), "mrd": 4}
+"""Of the discriminators that Language-Codec shares with Vocos."""
 
 
 def load(module: nn.Module, state: dict[str, Tensor], prefixes: Iterable[str]) -> nn.Module:
@@ -62,9 +64,11 @@ def agrees(judged: Judged, fixture: Fixture, prefix: str, first: int = 0) -> Non
     sums = fixture.tensors[f"{prefix}fmap_sums"]
     at = sum(counts[:first])
     for index, (logits, features) in enumerate(judged):
-        expected = fixture.tensors[f"{prefix}logits.{first + index}"]
-        assert logits.numel() == expected.numel()
-        torch.testing.assert_close(logits.reshape(expected.shape), expected, rtol=CLOSE, atol=CLOSE * float(expected.abs().max()))
+        # Of conditional discriminators the logits of the first only are kept; they are a feature map as well.
+        if index == 0 or "_cond" not in prefix:
+            expected = fixture.tensors[f"{prefix}logits.{first + index}"]
+            assert logits.numel() == expected.numel()
+            torch.testing.assert_close(logits.reshape(expected.shape), expected, rtol=CLOSE, atol=CLOSE * float(expected.abs().max()))
         assert len(features) == counts[first + index]
         for feature in features:
             x = feature.double()
@@ -97,8 +101,8 @@ def losses(fixture: Fixture, prefix: str, real: Judged, fake: Judged, loss: str)
 def test_periods_and_magnitudes_of_vocos_and_language_codec() -> None:
     fixture = load_fixture("disc_languagecodec")
     for name, module, discriminators in (
-        ("mpd", "multiperioddisc", PeriodDiscriminators(channels=(2, 4, 8, 16, 16))),
-        ("mrd", "multiresddisc", MagnitudeDiscriminators(channels=4)),
+        ("mpd", "multiperioddisc", PeriodDiscriminators(channels=CHANNELS["mpd"])),
+        ("mrd", "multiresddisc", MagnitudeDiscriminators(channels=CHANNELS["mrd"])),
     ):
         count = len(discriminators.members)
         load(discriminators, fixture.state, row(count, f"{module}.discriminators"))
@@ -106,6 +110,15 @@ def test_periods_and_magnitudes_of_vocos_and_language_codec() -> None:
         compared(fixture, f"{name}.", real, fake)
         losses(fixture, f"{name}.", real, fake, "hinge")
         equal(generator_loss(fake) * count, fixture.tensors[f"loss.{name}.generator"])
+        told = type(discriminators)(channels=CHANNELS[name], conditions=4)
+        load(told, fixture.state, row(count, f"{module}.discriminators"))
+        for index, member in enumerate(told.members):
+            member.rows.data = fixture.state[f"{module}.discriminators.{index}.emb.weight"]
+        rows = torch.tensor([1, 1])
+        real, fake = (told(fixture.tensors[which].view(2, 1, -1), rows) for which in ("real", "fake"))
+        # Of decoded samples only the losses are kept.
+        agrees(real, fixture, f"{name}_cond.real.")
+        losses(fixture, f"{name}_cond.", real, fake, "hinge")
     samples = [fixture.tensors[name][:, None] for name in ("fake", "real")]
     equal(LogMelDistance(24000)(*samples), fixture.tensors["loss.mel"])
 

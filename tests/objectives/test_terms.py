@@ -182,3 +182,24 @@ def test_encodecs_mel_distance_adds_magnitudes_to_squares() -> None:
     assert float(plain(made, batch, {}, GENERATOR)["multi_mel"].detach()) == pytest.approx(squares, rel=1e-5)
     added = float((ours - theirs).abs().mean().detach())
     assert float(both(made, batch, {}, GENERATOR)["multi_mel"].detach()) == pytest.approx(squares + 2 * added, rel=1e-4)
+
+
+def test_discriminators_that_know_the_bit_rate_are_told_that_of_each_clip() -> None:
+    (objective,) = make_objectives(["mpd"], 16000, {"mpd": {"width": 0.05, "rates": [2, 4, 8]}}).values()
+    batch = Batch(torch.randn(4, 1, 4000), torch.zeros(4, 2, dtype=torch.long))
+    codes = torch.where(torch.arange(9)[:, None] < torch.tensor([[1], [2], [3], [9]])[..., None], 0, -1).expand(4, 9, 12)
+    made = Made(batch.samples * 0.8, torch.zeros(4, 4, 12), Quantized(torch.zeros(4, 4, 12), codes, torch.zeros(())))
+    (row,) = objective.condition(made)
+    assert row.tolist() == [0, 0, 1, 2]
+    assert objective.condition(made._replace(quantized=None))[0].tolist() == [2] * 4
+    optimizer = torch.optim.SGD(objective.parameters(), 1.0)
+    objective.criticize(made, batch).backward()
+    optimizer.step()
+    assert all(float(member.rows.detach().abs().max()) > 0 for member in objective.discriminators.members)
+    other = made._replace(quantized=None)
+    assert objective(made, batch, {}, GENERATOR)["mpd"].item() != objective(other, batch, {}, GENERATOR)["mpd"].item()
+
+
+def test_other_discriminators_take_no_rates() -> None:
+    with pytest.raises(WavelexError, match="objective of msd cannot be made"):
+        make_objectives(["msd"], 16000, {"msd": {"rates": [2, 4]}})

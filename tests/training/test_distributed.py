@@ -90,12 +90,14 @@ def codebook_and_gradients(ranks: Ranks) -> dict[str, Any]:
     """A codebook on inputs that lie in two processes, and gradients of which some are missing."""
     x = torch.randn(200, 3, generator=torch.Generator().manual_seed(0))
     mine = x[:120] if ranks.first else x[120:]
-    book = Codebook(8, 3, dead_below=0.5)
+    book = Codebook(8, 3)
     ranks.share_codebooks(book)
     book.start(mine)
-    for _ in range(5):
-        book.learn(mine, book.nearest(mine))
     usage = book.usage.clone()
+    # Vectors that no input has won for long, which are moved to inputs of either process.
+    book.usage[:2] *= 1e-6
+    book.total[:2] *= 1e-6
+    book.learn(mine, book.nearest(mine))
     everything = ranks._draw(mine, 400)
     parameters = [nn.Parameter(torch.zeros(2)) for _ in range(3)]
     parameters[0].grad = torch.full((2,), float(ranks.rank))
@@ -168,7 +170,7 @@ def test_two_processes_train_as_one(folder: Path) -> None:
     # Codebooks learn from the inputs of both, gradients are means, and a process may have none.
     ours, theirs = one["parts"], other["parts"]
     assert torch.equal(ours["vectors"], theirs["vectors"])
-    assert float(ours["usage"].sum()) == pytest.approx(200, rel=0.1)
+    assert float(ours["usage"].sum()) == pytest.approx(200)
     rows = {tuple(row) for row in torch.randn(200, 3, generator=torch.Generator().manual_seed(0)).tolist()}
     assert {tuple(row) for row in ours["drawn"].tolist()} <= rows and len({tuple(row) for row in ours["drawn"].tolist()}) > 150
     for parts in (ours, theirs):

@@ -44,7 +44,12 @@ def recipe() -> Recipe:
     objectives = {"log_mel": 45.0, "mpd": 1.0, "mpd_features": 1.0, "mrd": 1.0, "mrd_features": 1.0}
     return Recipe(
         (Stage("adversarial", 1_000_000, objectives, train=frozenset({"decoder"}), adversarial=True),),
-        options={"log_mel": {"n_fft": 1024, "hop": 256, "bands": 100}},
+        options={
+            "log_mel": {"n_fft": 1024, "hop": 256, "bands": 100},
+            # Discriminators too know the bit rate.
+            "mpd": {"rates": [2, 4, 8, 16]},
+            "mrd": {"rates": [2, 4, 8, 16]},
+        },
         settings={
             "batch": 16,
             "learning_rate": 5e-4,

@@ -39,9 +39,9 @@ class Adversary(Objective):
         """See `Objective`. Gives the discriminators no gradient."""
         judgement, features = self.terms
         with frozen(self.discriminators):
-            fake = self._judge(self.fake(made, batch))
+            fake = self._judge(self.fake(made, batch), made)
             with torch.no_grad():
-                real = self._judge(self.real(batch))
+                real = self._judge(self.real(batch), made)
         return {
             judgement: generator_loss(fake, self.loss, self.average),
             features: feature_matching_loss(real, fake, self.normalize, self.average),
@@ -55,7 +55,7 @@ class Adversary(Objective):
         """See `Objective`."""
         # Detached afterwards: spectra that others share must keep their way back to the codec.
         fake = _detached(self.fake(made, batch))
-        return discriminator_loss(self._judge(self.real(batch)), self._judge(fake), self.loss, self.average)
+        return discriminator_loss(self._judge(self.real(batch), made), self._judge(fake, made), self.loss, self.average)
 
     def real(self, batch: Batch) -> Shown:
         """What the discriminators are shown of the original."""
@@ -65,10 +65,14 @@ class Adversary(Objective):
         """What they are shown of the decoded samples."""
         raise NotImplementedError(type(self).__name__)
 
-    def _judge(self, shown: Shown) -> Judged:
+    def condition(self, made: Made) -> tuple[Tensor, ...]:
+        """What else the discriminators are told."""
+        return ()
+
+    def _judge(self, shown: Shown, made: Made) -> Judged:
         device = next(self.discriminators.parameters()).device.type
         with torch.autocast(device, torch.bfloat16, enabled=self.half_networks):
-            judged = self.discriminators(shown)
+            judged = self.discriminators(shown, *self.condition(made))
         return [(logits.float(), [f.float() for f in features]) for logits, features in judged]
 
 
@@ -102,13 +106,34 @@ class SpectrumAdversary(Adversary):
 
 
 class SampleAdversary(Adversary):
-    """Discriminators of samples; `level` shows them without their mean and at one peak (see `levelled`)."""
+    """Discriminators of samples; `level` shows them without their mean and at one peak (see `levelled`).
+
+    With `rates` they judge a clip under the first of these numbers of codebooks that is not less than its own.
+    """
 
     def __init__(
-        self, terms: tuple[str, str], discriminators: nn.Module, common: Common, loss: str, normalize: bool, average: bool, level: bool
+        self,
+        terms: tuple[str, str],
+        discriminators: nn.Module,
+        common: Common,
+        loss: str,
+        normalize: bool,
+        average: bool,
+        level: bool,
+        rates: Sequence[int] = (),
     ) -> None:
         super().__init__(terms, discriminators, common, loss, normalize, average)
-        self.level = level
+        self.level, self.rates = level, sorted(rates)
+
+    def condition(self, made: Made) -> tuple[Tensor, ...]:
+        """See `Adversary`: the number of the rate, (batch,)."""
+        if not self.rates:
+            return ()
+        last = len(self.rates) - 1
+        if made.quantized is None:
+            return (torch.full((len(made.samples),), last, device=made.samples.device),)
+        codebooks = (made.quantized.codes[:, :, 0] >= 0).sum(1)
+        return (torch.searchsorted(torch.tensor(self.rates, device=codebooks.device), codebooks).clamp(max=last),)
 
     def real(self, batch: Batch) -> Tensor:
         """See `Adversary`."""
@@ -122,13 +147,16 @@ class SampleAdversary(Adversary):
 def sample_adversary(name: str, discriminators: Callable[..., nn.Module], **published: Any) -> Callable[..., Objective]:
     """What makes the objective of the terms `name` and `name_features`.
 
-    Its options are arguments of the discriminators and `loss`, `normalize`, `average` and `level`, which are as `published` unless given.
+    Its options are arguments of the discriminators and `loss`, `normalize`, `average` and `level`, which are as `published` unless given;
+    `rates` of those discriminators that know conditions (see `SampleAdversary`).
     """
     usual = {"loss": "hinge", "normalize": False, "average": True, "level": False, **published}
 
     def make(common: Common, **options: Any) -> Objective:
         losses = {option: options.pop(option, value) for option, value in usual.items()}
-        return SampleAdversary((name, f"{name}_features"), discriminators(**options), common, **losses)
+        rates = options.pop("rates", ())
+        judges = discriminators(**options, **({"conditions": len(rates)} if rates else {}))
+        return SampleAdversary((name, f"{name}_features"), judges, common, **losses, rates=rates)
 
     return make
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import torch
 from torch import Tensor, nn
 
 
@@ -17,21 +18,34 @@ class Judge(nn.Module):
     """Layers in a row, each followed by a leaky ReLU, and a last one without, which gives the logits.
 
     Published discriminators differ in what they count as feature maps: `first_map` and `logits_map` say whether what the first
-    layer gives, and the logits themselves, are among them.
+    layer gives, and the logits themselves, are among them. With `rows` (conditions, channels) it judges under a
+    condition: the channels of the last map, weighted by its row, are added to the logits (Miyato and Koyama 2018; Vocos for several
+    bit rates).
     """
 
-    def __init__(self, layers: Iterable[nn.Module], judge: nn.Module, slope: float, first_map: bool, logits_map: bool) -> None:
+    def __init__(
+        self,
+        layers: Iterable[nn.Module],
+        judge: nn.Module,
+        slope: float,
+        first_map: bool,
+        logits_map: bool,
+        rows: Tensor | None = None,
+    ) -> None:
         super().__init__()
         self.layers, self.judge = nn.ModuleList(layers), judge
+        self.rows = None if rows is None else nn.Parameter(rows)
         self.slope, self.first_map, self.logits_map = slope, first_map, logits_map
 
-    def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """(logits, feature maps)."""
+    def forward(self, x: Tensor, row: Tensor | None = None) -> tuple[Tensor, list[Tensor]]:
+        """(logits, feature maps); `row` (batch,) where there are any."""
         features = []
         for layer in self.layers:
             x = nn.functional.leaky_relu(layer(x), self.slope)
             features.append(x)
         logits: Tensor = self.judge(x)
+        if self.rows is not None and row is not None:
+            logits = logits + torch.einsum("bc...,bc->b...", x, self.rows[row])[:, None]
         return logits, [*(features if self.first_map else features[1:]), *([logits] if self.logits_map else [])]
 
 
@@ -42,13 +56,18 @@ class SpectralJudges(nn.Module):
         super().__init__()
         self.windows, self.members = tuple(windows), nn.ModuleList(judges)
 
-    def forward(self, samples: Tensor) -> list[tuple[Tensor, list[Tensor]]]:
-        """Samples (batch, 1, T) to (logits, feature maps) by window."""
-        return [judge(self.view(samples[:, 0], index)) for index, judge in enumerate(self.members)]
+    def forward(self, samples: Tensor, *row: Tensor) -> list[tuple[Tensor, list[Tensor]]]:
+        """Samples (batch, 1, T), and the rows of a condition where there is one, to (logits, feature maps) by window."""
+        return [judge(self.view(samples[:, 0], index), *row) for index, judge in enumerate(self.members)]
 
     def view(self, samples: Tensor, index: int) -> Tensor:
         """What the judge of a window is shown of samples (batch, T): (batch, channels, ...)."""
         raise NotImplementedError(type(self).__name__)
+
+
+def no_rows(conditions: int, channels: int) -> Tensor | None:
+    """What the rows of a `Judge` begin with; None for no conditions."""
+    return torch.zeros(conditions, channels) if conditions else None
 
 
 def scaled(channels: Iterable[int], width: float) -> list[int]:

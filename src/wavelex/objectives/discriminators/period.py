@@ -7,14 +7,14 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from wavelex.objectives.discriminators.base import Judge, normed, scaled
+from wavelex.objectives.discriminators.base import Judge, no_rows, normed, scaled
 
 
 class PeriodDiscriminators(nn.Module):
     """One discriminator a period p: samples (batch, 1, T) folded to (batch, 1, T / p, p), convolved along time only.
 
     The end is padded by reflection to a whole number of periods; `whole` adds a period even where none is cut (DAC).
-    `last_kernel` is that of the layer that gives the logits.
+    `last_kernel` is that of the layer that gives the logits. Of so many `conditions`, each clip is judged under one.
     """
 
     def __init__(
@@ -26,6 +26,7 @@ class PeriodDiscriminators(nn.Module):
         first_map: bool = False,
         logits_map: bool = True,
         width: float = 1.0,
+        conditions: int = 0,
     ) -> None:
         super().__init__()
         self.periods, self.whole = tuple(periods), whole
@@ -40,15 +41,16 @@ class PeriodDiscriminators(nn.Module):
                 0.1,
                 first_map,
                 logits_map,
+                no_rows(conditions, counts[-1]),
             )
             for _ in self.periods
         )
 
-    def forward(self, samples: Tensor) -> list[tuple[Tensor, list[Tensor]]]:
-        """(logits (batch, 1, steps, p), feature maps) by period."""
+    def forward(self, samples: Tensor, *row: Tensor) -> list[tuple[Tensor, list[Tensor]]]:
+        """Samples, and the condition's number (batch,) where there are any, to (logits (batch, 1, steps, p), feature maps) by period."""
         judged = []
         for period, member in zip(self.periods, self.members, strict=True):
             short = period - samples.shape[-1] % period
             padded = nn.functional.pad(samples, (0, short if self.whole or short < period else 0), mode="reflect")
-            judged.append(member(padded.view(*padded.shape[:2], -1, period)))
+            judged.append(member(padded.view(*padded.shape[:2], -1, period), *row))
         return judged

@@ -7,14 +7,17 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from wavelex.objectives.discriminators.base import Judge, SpectralJudges, normed, scaled
+from wavelex.objectives.discriminators.base import Judge, SpectralJudges, no_rows, normed, scaled
 
 _LAYERS = (((7, 5), (2, 2)), ((5, 3), (2, 1)), ((5, 3), (2, 2)), ((3, 3), (2, 1)), ((3, 3), (2, 2)))
 """Kernel and stride over (bins, frames)."""
 
 
 class MagnitudeDiscriminators(SpectralJudges):
-    """As Vocos, WavTokenizer and Language-Codec have them: a hop of a quarter and no window at all (rectangular)."""
+    """As Vocos, WavTokenizer and Language-Codec have them: a hop of a quarter and no window at all (rectangular).
+
+    Of so many `conditions`, each clip is judged under one.
+    """
 
     def __init__(
         self,
@@ -23,6 +26,7 @@ class MagnitudeDiscriminators(SpectralJudges):
         first_map: bool = True,
         logits_map: bool = True,
         width: float = 1.0,
+        conditions: int = 0,
     ) -> None:
         (count,) = scaled([channels], width)
 
@@ -34,7 +38,14 @@ class MagnitudeDiscriminators(SpectralJudges):
         super().__init__(
             windows,
             (
-                Judge(map(layer, range(len(_LAYERS))), normed(nn.Conv2d(count, 1, 3, padding=1)), 0.1, first_map, logits_map)
+                Judge(
+                    map(layer, range(len(_LAYERS))),
+                    normed(nn.Conv2d(count, 1, 3, padding=1)),
+                    0.1,
+                    first_map,
+                    logits_map,
+                    no_rows(conditions, count),
+                )
                 for _ in windows
             ),
         )
