@@ -3,7 +3,8 @@
     python benchmarks/gpu_check.py [--designs mimi snac_24k] [--device cuda] [--width 0.125] [--precision auto] [--compile]
 
 Each is trained as its recipe says in the last stage that has steps, with two clips of a second in a batch, on the recording that comes
-with the package. On a CPU discriminators of samples have an eighth of the published width. Ends with 1 when a design fails.
+with the package. On a CPU discriminators of samples have an eighth of the published width, and the memory is the most that the whole
+process has taken so far. Ends with 1 when a design fails.
 """
 
 from __future__ import annotations
