@@ -45,14 +45,14 @@ demo: setup-demo
 	$(RUN) wavelex demo $(if $(AUDIO),"$(AUDIO)") --out "$(DEMO)"
 
 test: setup-dev
-	OMP_NUM_THREADS=1 $(RUN) pytest -n $(WORKERS)
+	OMP_NUM_THREADS=1 $(RUN) pytest -n $(WORKERS) --dist loadgroup
 
 slow: setup-dev
-	OMP_NUM_THREADS=1 $(RUN) pytest -n $(WORKERS) -m slow
+	OMP_NUM_THREADS=1 $(RUN) pytest -n $(WORKERS) --dist loadgroup -m slow
 
 # Designs at full size beside their authors' classes.
 parity: setup-dev
-	OMP_NUM_THREADS=1 $(RUN) pytest -n $(WORKERS) -m parity
+	OMP_NUM_THREADS=1 $(RUN) pytest -n $(WORKERS) --dist loadgroup -m parity
 
 # The hostile inputs first, then mutations for so long; ends with 1 if anything is not answered in time, in memory and in words.
 fuzz: setup-dev
@@ -71,7 +71,7 @@ lint: setup-dev
 	$(RUN) mypy
 
 coverage: setup-dev
-	OMP_NUM_THREADS=1 $(RUN) pytest -n $(WORKERS) $(foreach part,$(MEASURED),--cov=wavelex.$(part)) --cov-report=term-missing:skip-covered
+	OMP_NUM_THREADS=1 $(RUN) pytest -n $(WORKERS) --dist loadgroup $(foreach part,$(MEASURED),--cov=wavelex.$(part)) --cov-report=term-missing:skip-covered
 
 # Ends when time is up, and goes on from there when called again; `mutmut show NAME` prints a survivor.
 mutants: setup-dev

@@ -17,6 +17,8 @@ from wavelex.tokens.tokens import AudioTokens
 from wavelex.training.settings import Settings
 
 SECONDS = 1.3
+# All tests of a design in one process of several, where its codec is made once.
+EVERY = [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in DESIGNS]
 
 
 @cache
@@ -31,7 +33,7 @@ def small(name: str) -> Codec:
                 parameter.zero_()
         if not model.quantizer.started:
             latents = model.latents(torch.from_numpy(voice(6.0, model.sample_rate))[None, None])
-            spread = latents.std(dim=2, keepdim=True) * torch.randn(1, latents.shape[1], 2500)
+            spread = latents.std(dim=2, keepdim=True) * torch.randn(1, latents.shape[1], 1200)
             model.quantizer.start(latents.mean(dim=2, keepdim=True) + spread)
             for key, buffer in model.quantizer.named_buffers():
                 if key.endswith("total"):
@@ -44,7 +46,7 @@ def signal(codec: Codec, seconds: float = SECONDS, seed: int = 0) -> np.ndarray:
     return voice(seconds, codec.sample_rate, seed)
 
 
-@pytest.mark.parametrize("name", DESIGNS)
+@pytest.mark.parametrize("name", EVERY)
 def test_the_small_preset_is_small(name: str) -> None:
     model = small(name).model
     assert model.sample_rate == 16_000
@@ -52,7 +54,7 @@ def test_the_small_preset_is_small(name: str) -> None:
 
 
 @pytest.mark.parametrize("preset", ["full", "small"])
-@pytest.mark.parametrize("name", DESIGNS)
+@pytest.mark.parametrize("name", EVERY)
 def test_it_is_built_without_memory(name: str, preset: str) -> None:
     """As a checkpoint's header asks for it, before its tensors are looked at."""
     with torch.device("meta"):
@@ -71,7 +73,7 @@ def test_the_full_size_is_that_of_the_paper(name: str) -> None:
     assert counted == pytest.approx(DESIGNS[name].card.parameters, rel=0.02)
 
 
-@pytest.mark.parametrize("name", [name for name in DESIGNS if small(name).model.streams])
+@pytest.mark.parametrize("name", EVERY)
 def test_streams_give_the_codes_and_samples_of_the_whole(name: str) -> None:
     codec, samples = small(name), signal(small(name))
     whole = codec.encode(samples, effort=0)
@@ -93,7 +95,7 @@ def test_streams_give_the_codes_and_samples_of_the_whole(name: str) -> None:
     np.testing.assert_allclose(decoded[:, : at_once.shape[1]], at_once, atol=2e-4 * max(1e-3, float(np.abs(at_once).max())))
 
 
-@pytest.mark.parametrize("name", DESIGNS)
+@pytest.mark.parametrize("name", EVERY)
 def test_the_latency_is_no_more_than_declared(name: str) -> None:
     model = small(name).model
     if not model.streams:
@@ -107,7 +109,7 @@ def test_the_latency_is_no_more_than_declared(name: str) -> None:
     assert decoder.push(codes).shape[1] >= codes.shape[2] * model.hop_length - model.decoder.lookahead
 
 
-@pytest.mark.parametrize("name", DESIGNS)
+@pytest.mark.parametrize("name", EVERY)
 @pytest.mark.parametrize("length", [1, 4999, 16_000])
 def test_lengths_are_exact_and_files_hold_the_codes(name: str, length: int, tmp_path: Path) -> None:
     codec = small(name)
@@ -120,7 +122,7 @@ def test_lengths_are_exact_and_files_hold_the_codes(name: str, length: int, tmp_
     assert codec.decode(path).samples.shape == (codec.model.channels, length)
 
 
-@pytest.mark.parametrize("name", DESIGNS)
+@pytest.mark.parametrize("name", EVERY)
 def test_a_prefix_of_the_codebooks_decodes(name: str) -> None:
     codec = small(name)
     codes = codec.encode(signal(codec), effort=0).codes
@@ -128,7 +130,7 @@ def test_a_prefix_of_the_codebooks_decodes(name: str) -> None:
         assert np.isfinite(codec.decode(codes[:, :books]).samples).all()
 
 
-@pytest.mark.parametrize("name", DESIGNS)
+@pytest.mark.parametrize("name", EVERY)
 def test_a_batch_gives_what_each_gives_alone(name: str) -> None:
     codec = small(name)
     clips = [signal(codec, seconds, seed) for seconds, seed in ((0.9, 1), (0.5, 2), (0.9, 3))]
@@ -140,14 +142,14 @@ def test_a_batch_gives_what_each_gives_alone(name: str) -> None:
         np.testing.assert_allclose(ours.samples, theirs.samples, atol=2e-4 * max(1e-3, float(np.abs(theirs.samples).max())))
 
 
-@pytest.mark.parametrize("name", DESIGNS)
+@pytest.mark.parametrize("name", EVERY)
 def test_gradients_reach_every_parameter_that_the_recipe_trains(name: str) -> None:
     torch.manual_seed(0)
     model = build(name, preset="small").train()
     # So many that not all of them are left unquantized, where a design does that to some.
     samples = torch.from_numpy(np.stack([voice(0.3, model.sample_rate, seed) for seed in range(8)]))[:, None]
     if not model.quantizer.started:
-        model.quantizer.start(model.latents(samples).detach().repeat(1, 1, 40))
+        model.quantizer.start(model.latents(samples).detach())
     made = model(samples)
     assert made.quantized is not None
     (made.samples.square().mean() + made.quantized.loss).backward()
@@ -155,7 +157,7 @@ def test_gradients_reach_every_parameter_that_the_recipe_trains(name: str) -> No
     assert not without, without
 
 
-@pytest.mark.parametrize("name", DESIGNS)
+@pytest.mark.parametrize("name", EVERY)
 def test_the_objectives_of_the_recipe_can_be_made(name: str) -> None:
     settings = Settings.of(DESIGNS[name].recipe())
     # Discriminators of a few channels: what is tested is that terms and options are known.
