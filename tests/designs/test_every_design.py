@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +18,14 @@ from wavelex.training.settings import Settings
 
 SECONDS = 1.3
 # All tests of a design in one process of several, where its codec is made once.
-EVERY = [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in DESIGNS]
+MARKS = {name: [pytest.mark.xdist_group(name)] for name in DESIGNS}
+# They differ from another by numbers alone: dac_44k, snac_44k, wavtokenizer_75, encodec_24k, tokenbridge.
+for alike in ("dac_16k", "dac_24k", "snac_24k", "wavtokenizer_40", "soundstream", "continuous_vae"):
+    MARKS[alike].append(pytest.mark.slow)
+EVERY = [pytest.param(name, marks=marks) for name, marks in MARKS.items()]
 
 
-@cache
+@lru_cache(maxsize=3)
 def small(name: str) -> Codec:
     """With random weights, and codebooks on its own latents."""
     torch.manual_seed(0)

@@ -109,8 +109,13 @@ def test_being_stopped_ends_the_race_and_keeps_the_step(tmp_path: Path, recordin
         return step(self)
 
     monkeypatch.setattr(Trainer, "step", stopped)
-    running = race(tmp_path, recordings, [tiny("first"), tiny("second")])
-    assert running.run(1e9) and steps(running) == [2, 0]
+    # Where tests run in the background the signal is ignored from the start, and would be here.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        running = race(tmp_path, recordings, [tiny("first"), tiny("second")])
+        assert running.run(1e9) and steps(running) == [2, 0]
+    finally:
+        signal.signal(signal.SIGINT, before)
     monkeypatch.undo()
     again = race(tmp_path, recordings, [tiny("first"), tiny("second")])
     assert not again.run(1e9) and steps(again) == [6, 6]
