@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -32,6 +33,14 @@ def test_the_bytes_are_a_token_file_and_the_sound_is_the_codecs(model: str) -> N
         np.testing.assert_array_equal(copy.decode(coded.data), codec.decode(codec.encode(samples, codebooks=system.codebooks)).samples[0])
     assert [system.name for system in own(model, [1, 4])] == ["tiny@1", "tiny@4"]
     assert own(model, [1])[0].about["weights"] == codec.weights_hash
+
+
+def test_weights_that_have_changed_are_loaded_anew(tmp_path: Path) -> None:
+    path, found = tmp_path / "a.safetensors", []
+    for seed in (1, 2):
+        save_codec(path, make_codec(seed).model, "a")
+        found.append(own(str(path), [1])[0].about["weights"])
+    assert found[0] != found[1]
 
 
 def test_every_count_that_a_codec_has_is_taken_unless_some_are_given(model: str) -> None:

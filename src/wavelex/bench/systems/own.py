@@ -77,6 +77,8 @@ def own(
 
     Raises WavelexError for a number of codebooks that it has not, an effort that there is not, or targets without a token prior.
     """
+    # Weights may have changed since this process last measured them, as those of a race do.
+    _codec.cache_clear()
     codec = _codec(model)
     coding, stored = codec.priors.for_coding(codec.weights_hash)
     about = {"wavelex": wavelex.__version__, "weights": codec.weights_hash, "design": codec.model.design, "code": _code_hash()}
