@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+from functools import cache
+
 import hypothesis
 import numpy as np
 import pytest
@@ -36,14 +39,20 @@ def voice(seconds: float, sample_rate: int = 16_000, seed: int = 0) -> np.ndarra
 
 def make_codec(seed: int = 0, **arguments: object) -> Codec:
     """A small speech_16k with random weights and codebooks placed on its own latents, in eval mode."""
+    # Placing codebooks takes a second, so it is done once, and every test gets a copy of its own.
+    return Codec(copy.deepcopy(_made(seed, tuple(sorted(arguments.items())))), "tiny")
+
+
+@cache
+def _made(seed: int, arguments: tuple[tuple[str, object], ...]) -> CodecModel:
     torch.manual_seed(seed)
-    model = build("speech_16k", {**TINY, **arguments})
+    model = build("speech_16k", {**TINY, **dict(arguments)})
     with torch.no_grad():
         latents = model.latents(torch.from_numpy(voice(12.0))[None, None])
         # Far more points than codes, so that every codebook is left something to code.
         spread = latents.std(dim=2, keepdim=True) * torch.randn(1, latents.shape[1], 4000)
         model.quantizer.start(latents.mean(dim=2, keepdim=True) + spread)
-    return Codec(model, "tiny")
+    return model
 
 
 def with_prior(codec: Codec) -> Codec:
