@@ -247,6 +247,8 @@ class Reader:
         """Codes that an encoder can have written."""
         if isinstance(codes, ValueError):
             return Damage(block, f"not decodable ({codes})")
+        if payload.packed and self.header.coding == "packed" and self.header.version > 1:
+            return Damage(block, "damaged: it is marked as an exception to the file's coding, which it is not")
         if (codes >= np.array(self.header.codebook_sizes)[None, :, None]).any():
             return Damage(block, "not decodable (codes beyond the last of their codebook)")
         if self.header.global_sizes:
