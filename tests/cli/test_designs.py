@@ -64,6 +64,11 @@ def test_a_published_folder_becomes_a_codec(run: CommandLine, published: Path, t
     assert codec.weights_hash == direct.weights_hash
     assert codec.name == "mine" and "MIT" in codec.notes["licence of the weights"]
     assert "MIT" in json.loads(read_tensors(tmp_path / "mine.safetensors")[0]["notes"])["licence of the weights"]
+    again = run("convert", published, "-o", tmp_path / "mine.safetensors")
+    assert again.code == 2 and "--force overwrites" in again.err
+    assert run("convert", published, "-o", tmp_path / "mine.safetensors", "--force").code == 0
+    itself = published / "model.safetensors"
+    assert run("convert", itself, "-o", itself, "--force").code == 2
     Audio(voice(1.0)[None], 16_000).save(tmp_path / "me.wav")
     assert run("encode", tmp_path / "me.wav", "-m", published).code == 0
     assert run("decode", tmp_path / "me.wlx", "-m", tmp_path / "mine.safetensors").code == 0

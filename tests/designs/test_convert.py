@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
 import pytest
 import torch
+from fixtures import load_fixture
 from safetensors.torch import save_file
 from torch import nn
 
 from wavelex import load
+from wavelex.designs import build
 from wavelex.designs.convert import import_checkpoint
 from wavelex.designs.convert.reading import read_published
 from wavelex.designs.convert.tensors import Tensors
@@ -84,3 +87,42 @@ def test_what_a_converter_asks_for_must_be_there() -> None:
         tensors.take("a", 3, 2)
     with pytest.raises(WavelexError, match="bad holds values that are NaN"):
         tensors.take("bad")
+
+
+@pytest.mark.parametrize("content", [b"\x80\x02.", b"\x80"])
+def test_a_pickle_of_nothing_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "weights.pt").write_bytes(content)
+    with pytest.raises(WavelexError, match="damaged"):
+        read_published(tmp_path / "weights.pt")
+
+
+def test_tensors_that_claim_more_than_is_stored_are_refused(tmp_path: Path) -> None:
+    torch.save({"a": torch.zeros(1).expand(10**9)}, tmp_path / "weights.pt")
+    with pytest.raises(WavelexError, match="claims more values than are stored"):
+        read_published(tmp_path / "weights.pt")
+
+
+def test_a_header_cannot_ask_for_more_than_the_file_holds(tmp_path: Path) -> None:
+    for arguments in ({"layers": 20_000}, {"n_fft": 4_194_304}, {"widths": [1] * 1000}):
+        header = {"format": "wavelex-codec-1", "name": "big", "design": "magicodec", "arguments": json.dumps(arguments), "notes": "{}"}
+        save_file({"a": torch.zeros(1)}, tmp_path / "big.safetensors", metadata=header)
+        with pytest.raises(WavelexError, match="its header asks for"):
+            load(tmp_path / "big.safetensors")
+
+
+@pytest.mark.parametrize("arguments", [{"sample_rate": "abc"}, {"sample_rate": 0}, {"codebooks": 0}, {"strides": [0]}])
+def test_designs_that_make_no_codec_are_refused(arguments: dict[str, object]) -> None:
+    with pytest.raises(WavelexError, match="cannot be built with"):
+        build("encodec_24k", arguments, "small")
+
+
+def test_published_weights_of_odd_shapes_are_told_in_a_line(tmp_path: Path) -> None:
+    fixture = load_fixture("dac_24khz")
+    for change in ({"encoder.block.0.bias": torch.zeros(())}, {"quantizer.quantizers.0.codebook.weight": torch.zeros(3)}):
+        save_file({key: value.contiguous() for key, value in {**fixture.state, **change}.items()}, tmp_path / "odd.safetensors")
+        with pytest.raises(WavelexError, match="looks like DAC"):
+            import_checkpoint(tmp_path / "odd.safetensors", fixture.header["config"])
+    whole = {key: (100 * value).to(torch.int8) for key, value in fixture.state.items()}
+    save_file({key: value.contiguous() for key, value in whole.items()}, tmp_path / "whole.safetensors")
+    with pytest.raises(WavelexError, match="looks like DAC"):
+        import_checkpoint(tmp_path / "whole.safetensors", fixture.header["config"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from functools import lru_cache
 from pathlib import Path
 
@@ -144,6 +145,14 @@ def test_a_batch_gives_what_each_gives_alone(name: str) -> None:
         assert np.mean(ours.codes != theirs.codes) < 0.01
     for ours, theirs in zip(codec.decode_batch(alone), (codec.decode(each) for each in alone), strict=True):
         np.testing.assert_allclose(ours.samples, theirs.samples, atol=2e-4 * max(1e-3, float(np.abs(theirs.samples).max())))
+
+
+@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+def test_other_precisions_code_too(name: str, dtype: torch.dtype) -> None:
+    codec = Codec(copy.deepcopy(small(name).model), name).to(dtype)
+    samples = signal(codec, 0.4)
+    assert codec.decode(codec.encode(samples, effort=0)).samples.shape[1] == len(samples)
 
 
 @pytest.mark.parametrize("name", EVERY)

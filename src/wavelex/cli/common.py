@@ -38,8 +38,8 @@ def json_object(option: str, text: str) -> dict[str, Any]:
     """What an option says in JSON. Raises WavelexError for what is no JSON object."""
     try:
         values = json.loads(text)
-    except ValueError as error:
-        raise WavelexError(f"{option} {text!r}: not JSON ({error})") from error
+    except (ValueError, RecursionError) as error:
+        raise WavelexError(f"{option} {text[:80]!r}: not JSON ({error})") from error
     if not isinstance(values, dict):
-        raise WavelexError(f"{option} {text!r}: give a JSON object")
+        raise WavelexError(f"{option} {text[:80]!r}: give a JSON object")
     return values

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from wavelex.cli.common import json_object
+from wavelex.cli.common import Force, json_object
 from wavelex.codec.checkpoint import save_codec
 from wavelex.designs.convert import import_checkpoint
+from wavelex.errors import WavelexError
 
 
 def convert(
@@ -21,11 +22,14 @@ def convert(
     config: Annotated[
         str, typer.Option("--config", help="What the checkpoint does not say of its configuration, as JSON with its authors' names.")
     ] = "{}",
+    force: Force = False,
     half: Annotated[
         bool, typer.Option("--half", help="Store weights in half precision: half the size, other codes where two are close.")
     ] = False,
 ) -> None:
     """Turn a published codec's weights into a codec of this library, after checking every tensor."""
+    if output.exists() and (not force or output.samefile(checkpoint)):
+        raise WavelexError(f"{output}: is there already; --force overwrites, but never the checkpoint itself")
     model, published, licence = import_checkpoint(checkpoint, json_object("--config", config))
     notes = {"converted from": f"{published} ({checkpoint.name})", "licence of the weights": licence}
     save_codec(output, model, name or output.stem, notes, half=half)

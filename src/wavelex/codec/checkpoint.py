@@ -20,10 +20,16 @@ from wavelex.files import replacing
 from wavelex.tokens.entropy.priors.store import Priors, priors_beside
 
 FORMAT = "wavelex-codec-1"
+COUNTS = frozenset({"layers", "codebooks", "blocks", "halvings", "residual_layers", "lstm", "depths"})
+"""Arguments that say how many parts there are, each of which has tensors."""
+LARGEST_SIZE = 2**17
+"""Of arguments that are not the side of a tensor: windows, mostly."""
 
 
 def save_codec(path: Path, model: CodecModel, name: str, notes: Mapping[str, object] | None = None, half: bool = True) -> None:
     """Write weights and codebooks (float16 where it holds them, unless `half` is off) with design, arguments and notes in the header."""
+    if not name.isprintable():
+        raise WavelexError(f"{path}: the name {name[:40]!r} cannot be printed; choose another")
     tensors = {}
     for key, tensor in model.state_dict().items():
         keep = tensor.detach().cpu().contiguous()
@@ -60,6 +66,8 @@ def load_codec(path: Path, priors: Priors | None = None) -> Codec:
     """
     header, tensors = read_tensors(path)
     name, design, arguments, notes = _described(path, header)
+    if problem := _excess(arguments, tensors):
+        raise WavelexError(f"{path}: its header asks for {problem}, more than its {len(tensors)} tensors can be; export it again")
     if arguments:
         # Without memory at first, so that a header cannot ask for more than the file holds; it takes torch two seconds to get ready for.
         with torch.device("meta"):
@@ -96,6 +104,18 @@ def _fitting(path: Path, design: str, arguments: Mapping[str, Any], tensors: Map
     if problem := _misfit(model.state_dict(), tensors):
         raise WavelexError(f"{path}: the weights do not fit design {design} with {_short(arguments)} ({problem}); export them again")
     return model
+
+
+def _excess(arguments: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str | None:
+    """An argument that no design of these tensors can have: counts of layers above theirs, sizes far above the largest of them."""
+    largest = max((side for tensor in tensors.values() for side in tensor.shape), default=1)
+    for name, value in arguments.items():
+        numbers = value if isinstance(value, list) else [value]
+        whole = [number for number in numbers if isinstance(number, int) and not isinstance(number, bool)]
+        most = len(tensors) if name in COUNTS else max(LARGEST_SIZE, largest)
+        if len(numbers) > max(64, len(tensors)) or (name != "sample_rate" and any(number > most for number in whole)):
+            return f"{name} {value!r}"[:100]
+    return None
 
 
 def _misfit(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> str | None:

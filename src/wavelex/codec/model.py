@@ -30,6 +30,12 @@ class CodecModel(nn.Module):
         super().__init__()
         if encoder.channels != decoder.channels:
             raise ValueError(f"an encoder of {encoder.channels} channels and a decoder of {decoder.channels} make no codec")
+        if isinstance(sample_rate, bool) or not isinstance(sample_rate, int) or sample_rate < 1:
+            raise ValueError(f"a sample rate of {sample_rate!r}; give a whole number above 0")
+        if encoder.hop_length != decoder.hop_length or encoder.hop_length < 1:
+            raise ValueError(f"an encoder of {encoder.hop_length} samples a frame and a decoder of {decoder.hop_length} make no codec")
+        if not quantizer.codebook_sizes or min(quantizer.codebook_sizes) < 2:
+            raise ValueError("a codec needs codebooks of at least 2 codes")
         self.encoder, self.quantizer, self.decoder, self.sample_rate = encoder, quantizer, decoder, sample_rate
         self.design: str = ""
         """The name of the design that built it, and the arguments; what a checkpoint needs to build it again."""

@@ -61,7 +61,7 @@ class DACDecoder(Decoder):
         self.lookahead = total_lookahead(layers, self.hop_length)
 
     def initial_state(self, batch: int, like: Tensor, condition: Condition | None = None) -> State:
-        carried = list(self.network.initial_state(batch, like))
+        carried = list(self.network.initial_state(batch, like.to(self.network.dtype)))
         for place, layer in enumerate(self.network.layers):
             if isinstance(layer, ScaledNoise):
                 carried[place] = layer.seeded(condition.seed if condition else 0)
@@ -69,6 +69,6 @@ class DACDecoder(Decoder):
 
     def step(self, x: Tensor, state: State, final: bool = False) -> tuple[Tensor, State]:
         owed, carried = state
-        samples, carried = self.network.step(x, carried, final)
+        samples, carried = self.network.step(x.to(self.network.dtype), carried, final)
         owed += x.shape[-1] * self.hop_length - samples.shape[-1]
         return (nn.functional.pad(samples, (0, owed)) if final else samples), (owed, carried)

@@ -83,7 +83,7 @@ def build(design: str, arguments: Mapping[str, Any] | None = None, preset: str =
     arguments = {**(found.small if preset == "small" else {}), **(arguments or {})}
     try:
         model = found.build(**arguments)
-    except (TypeError, ValueError, RuntimeError, ZeroDivisionError, OverflowError, MemoryError) as error:
+    except (TypeError, ValueError, RuntimeError, ArithmeticError, LookupError, AttributeError, MemoryError) as error:
         raise WavelexError(f"design {design} cannot be built with {f'{arguments}'[:200]}: {f'{error}'.splitlines()[0][:200]}") from error
     model.design, model.arguments = design, arguments
     return model

@@ -12,6 +12,7 @@ from functools import partial
 from wavelex.codec.model import CodecModel
 from wavelex.decoders.dac import DACDecoder
 from wavelex.designs.base import Card, Design
+from wavelex.designs.discriminators import DAC_DISCRIMINATORS
 from wavelex.encoders.dac import DACEncoder
 from wavelex.quantizers.factorised import FactorisedVQ
 from wavelex.training.recipe import Recipe, Stage
@@ -58,10 +59,7 @@ def recipe(codebooks: int) -> Recipe:
                 adversarial=True,
             ),
         ),
-        options={
-            "mpd": {"loss": "least_squares", "average": False, "level": True, "whole": True, "first_map": True, "logits_map": False},
-            "complex_mrd": {"loss": "least_squares", "average": False, "hop_aligned": True, "first_map": True, "logits_map": False},
-        },
+        options=DAC_DISCRIMINATORS,
         settings={
             "batch": 72,
             "segment_seconds": 0.38,

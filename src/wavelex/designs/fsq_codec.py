@@ -12,6 +12,7 @@ from wavelex.codec.model import CodecModel
 from wavelex.decoders.hifigan import HiFiGANDecoder
 from wavelex.decoders.layered import LayeredDecoder
 from wavelex.designs.base import Card, Design
+from wavelex.designs.discriminators import DAC_DISCRIMINATORS
 from wavelex.encoders.layered import LayeredEncoder
 from wavelex.nn.convnext import ConvNeXtBlock, Pointwise
 from wavelex.nn.log_mel import LogMel
@@ -59,6 +60,7 @@ def recipe() -> Recipe:
     objectives = {"multi_mel": 15.0, "mpd": 1.0, "mpd_features": 2.0, "complex_mrd": 1.0, "complex_mrd_features": 2.0}
     return Recipe(
         (Stage("codec", 1_000_000, objectives, adversarial=True),),
+        options=DAC_DISCRIMINATORS,
         settings={"batch": 16, "segment_seconds": 1.0, "learning_rate": 1e-4, "betas": (0.8, 0.99), "prefix_odds": (0.0,) * 7 + (1.0,)},
     )
 

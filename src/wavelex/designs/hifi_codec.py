@@ -50,7 +50,7 @@ def recipe() -> Recipe:
         (Stage("codec", 500_000, objectives, adversarial=True),),
         options={
             "log_mel": {"n_fft": 1024, "hop": 240, "bands": 80},
-            "mpd": least_squares,
+            "mpd": {**least_squares, "first_map": True},
             "msd": least_squares,
             "ms_stft": least_squares,
         },

@@ -14,6 +14,7 @@ from typing import Any
 from wavelex.codec.model import CodecModel
 from wavelex.decoders.dac import DACDecoder
 from wavelex.designs.base import Card, Design
+from wavelex.designs.discriminators import DAC_DISCRIMINATORS
 from wavelex.encoders.dac import DACEncoder
 from wavelex.nn.local_attention import LocalAttention
 from wavelex.quantizers.multiscale import MultiScaleVQ
@@ -67,10 +68,7 @@ def recipe() -> Recipe:
                 adversarial=True,
             ),
         ),
-        options={
-            "mpd": {"loss": "least_squares", "average": False, "level": True, "whole": True, "first_map": True, "logits_map": False},
-            "complex_mrd": {"loss": "least_squares", "average": False, "hop_aligned": True, "first_map": True, "logits_map": False},
-        },
+        options=DAC_DISCRIMINATORS,
         settings={
             "batch": 72,
             "segment_seconds": 0.75,

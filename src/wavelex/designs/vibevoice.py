@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from wavelex.codec.model import CodecModel
 from wavelex.decoders.layered import LayeredDecoder
 from wavelex.designs.base import Card, Design
+from wavelex.designs.discriminators import DAC_DISCRIMINATORS
 from wavelex.encoders.layered import LayeredEncoder
 from wavelex.nn.mixer import MixerBlock
 from wavelex.nn.padded import PaddedConv1d, PaddedConvTranspose1d
@@ -69,7 +70,7 @@ def recipe() -> Recipe:
                 start="kmeans",
             ),
         ),
-        options={"mpd": {"loss": "least_squares"}, "complex_mrd": {"loss": "least_squares"}},
+        options=DAC_DISCRIMINATORS,
         settings={"learning_rate": 1e-4, "betas": (0.8, 0.99), "discriminator_rate": 1e-4, "prefix_odds": (0.0,) * 63 + (1.0,)},
     )
 

@@ -57,7 +57,7 @@ class DACEncoder(Encoder):
         self.lookahead = total_lookahead(layers, 1)
 
     def initial_state(self, batch: int, like: Tensor) -> State:
-        return 0, self.network.initial_state(batch, like)
+        return 0, self.network.initial_state(batch, like.to(self.network.dtype))
 
     def step(self, x: Tensor, state: State, final: bool = False) -> tuple[Tensor, State]:
         count, carried = state
@@ -66,5 +66,5 @@ class DACEncoder(Encoder):
             whole = self.hop_length * self.multiple
             silence = -count % whole
             x = nn.functional.pad(x, (0, whole if self.always_silence and not silence else silence))
-        latents, carried = self.network.step(x, carried, final)
+        latents, carried = self.network.step(x.to(self.network.dtype), carried, final)
         return latents, (count, carried)

@@ -22,6 +22,8 @@ class SegmentEncoder(Encoder):
 
     def __init__(self, inner: Encoder, frames: int) -> None:
         super().__init__()
+        if not 1 <= frames <= 1_000_000:
+            raise ValueError(f"segments of {frames} frames; give 1 or more")
         self.inner, self.frames = inner, frames
         self.dim, self.hop_length, self.channels = inner.dim + 1, inner.hop_length, inner.channels
         self.lookahead = (frames - 1) * self.hop_length

@@ -39,4 +39,4 @@ class LogMel(FullPrecision, Streaming):
 
     def step(self, x: Tensor, state: State, final: bool = False) -> tuple[Tensor, State]:
         spectrum, state = self.stft.step(x[:, 0], state, final)
-        return torch.matmul(self.bank, spectrum.abs()).clamp(min=self.floor).log(), state
+        return torch.matmul(self.bank, spectrum.abs()).clamp(min=self.floor).log().to(x.dtype), state

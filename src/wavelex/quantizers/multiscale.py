@@ -12,6 +12,9 @@ from wavelex.quantizers.base import Quantized, Quantizer
 from wavelex.quantizers.factorised import COMMITMENT, ProjectedCodebook
 from wavelex.quantizers.layout import Layout, Track
 
+MOST_SLOTS = 255
+"""Codes of a superframe that a token file can hold."""
+
 
 class MultiScaleVQ(Quantizer):
     """One codebook a time scale, each coding means of `periods[i]` frames of what the coarser ones left; its vector is repeated as often.
@@ -39,6 +42,8 @@ class MultiScaleVQ(Quantizer):
         whole = superframe or math.lcm(*periods)
         if any(whole % period for period in periods):
             raise ValueError(f"periods {list(periods)} do not divide a superframe of {whole}")
+        if (slots := sum(whole // period for period in periods)) > MOST_SLOTS:
+            raise ValueError(f"periods {list(periods)} make {slots} codes of a superframe; a file holds {MOST_SLOTS}")
         self.layers = nn.ModuleList(ProjectedCodebook(dim, size, code_dim) for _ in periods)
         self._layout = Layout(tuple(Track(f"every {period}", (size,), whole // period) for period in periods), whole)
 

@@ -37,6 +37,8 @@ class GaussianBins(SideBySide):
 
     def __init__(self, dim: int, bits: int = 6, spacing: str = "equal_mass") -> None:
         super().__init__(dim, dim, 1)
+        if not 1 <= bits <= 12:
+            raise ValueError(f"{bits} bits a number; give 1 to 12")
         if spacing not in SPACINGS:
             raise ValueError(f"spacing {spacing!r}; choose from {', '.join(SPACINGS)}")
         self.size = 2**bits

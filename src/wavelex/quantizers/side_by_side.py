@@ -100,5 +100,6 @@ class SideBySide(Quantizer):
 
 def mapped(linear: nn.Conv1d, channels: Tensor) -> Tensor:
     """A convolution of kernel 1, also over no frames at all."""
+    channels = channels.to(linear.weight.dtype)
     found: Tensor = linear(channels) if channels.shape[2] else channels.new_zeros(len(channels), linear.out_channels, 0)
     return found

@@ -31,7 +31,7 @@ MOST_HELD_OUT = 16
 
 @dataclass(frozen=True)
 class Codes:
-    """Of clips, (clips, codebooks, frames) int16 each."""
+    """Of clips, (clips, codebooks, frames) int32 each."""
 
     fitted: np.ndarray
     held_out: np.ndarray
@@ -91,7 +91,7 @@ def _codes(codec: Codec, search: FrameSearch, pieces: np.ndarray) -> np.ndarray:
     with torch.inference_mode():
         samples = torch.from_numpy(pieces.astype(np.float32))[:, None].to(codec.device)
         search.begin()
-        found: np.ndarray = search.choose(codec.model.latents(samples)).cpu().numpy().astype(np.int16)
+        found: np.ndarray = search.choose(codec.model.latents(samples)).cpu().numpy().astype(np.int32)
     return found
 
 

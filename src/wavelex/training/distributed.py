@@ -139,7 +139,15 @@ def launched(device: str) -> Iterator[tuple[Ranks, torch.device]]:
 
     Raises WavelexError for a device that cannot be used.
     """
-    alone = int(os.environ.get("WORLD_SIZE", "1")) == 1
+    try:
+        alone = int(os.environ.get("WORLD_SIZE", "1")) == 1
+        if not alone:
+            for name in ("RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"):
+                os.environ[name]
+    except (KeyError, ValueError) as error:
+        raise WavelexError(
+            f"WORLD_SIZE says that this is one of several processes, but not how ({error}); start them by torchrun"
+        ) from error
     try:
         own = torch.device(device) if alone or device != "cuda" else torch.device("cuda", int(os.environ["LOCAL_RANK"]))
         torch.zeros(1, device=own)

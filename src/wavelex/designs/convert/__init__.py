@@ -44,6 +44,10 @@ CONVERTERS: tuple[Converter, ...] = (
 )
 
 
+MALFORMED = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RuntimeError, MemoryError)
+"""What tensors of other shapes and configurations of other types than published make of arithmetic on them."""
+
+
 class Imported(NamedTuple):
     """A published checkpoint as a model."""
 
@@ -62,9 +66,13 @@ def import_checkpoint(path: Path, config: Mapping[str, Any] | None = None) -> Im
     """
     published = read_published(path)
     told = {**published.config, **(config or {})}
-    converter = next((each for each in CONVERTERS if each.recognises(Tensors(published.tensors), told)), None)
+    try:
+        converter = next((each for each in CONVERTERS if each.recognises(Tensors(published.tensors), told)), None)
+        sentence = waiting_for(Tensors(published.tensors), told) if converter is None else ""
+    except MALFORMED as error:
+        raise WavelexError(f"{path}: its tensors or configuration are those of no codec ({_line(error)})") from error
     if converter is None:
-        if sentence := waiting_for(Tensors(published.tensors), told):
+        if sentence:
             raise WavelexError(f"{path}: {sentence}")
         some = ", ".join(sorted(published.tensors)[:3])
         raise WavelexError(
@@ -78,7 +86,16 @@ def import_checkpoint(path: Path, config: Mapping[str, Any] | None = None) -> Im
         _fill(model, ours)
     except WavelexError as error:
         raise WavelexError(f"{path}: looks like {converter.name}, but {error}") from error
+    except MALFORMED as error:
+        raise WavelexError(
+            f"{path}: looks like {converter.name}, but its tensors or configuration are not those of one ({_line(error)})"
+        ) from error
     return Imported(model.eval(), converter.name, converter.licence)
+
+
+def _line(error: BaseException) -> str:
+    """What an error says, on one line."""
+    return " ".join(f"{error}".split())[:200] or type(error).__name__
 
 
 def _fill(model: CodecModel, ours: Mapping[str, torch.Tensor]) -> None:
@@ -87,6 +104,10 @@ def _fill(model: CodecModel, ours: Mapping[str, torch.Tensor]) -> None:
     for key in sorted({*expected, *ours}):
         if key not in expected or key not in ours:
             raise WavelexError(f"{key} has no {'place in' if key in ours else 'counterpart for'} design {model.design}")
+        if expected[key].is_floating_point() != ours[key].is_floating_point() or ours[key].is_complex():
+            raise WavelexError(f"{key} holds {ours[key].dtype}, where design {model.design} has {expected[key].dtype}")
+        if ours[key].is_floating_point() and not torch.isfinite(ours[key]).all():
+            raise WavelexError(f"{key} becomes NaN or infinite")
         if expected[key].shape != ours[key].shape:
             raise WavelexError(f"{key} is {tuple(ours[key].shape)}, where design {model.design} has {tuple(expected[key].shape)}")
     model.load_state_dict(dict(ours))

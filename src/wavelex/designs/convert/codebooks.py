@@ -14,12 +14,12 @@ def averaged_codebook(published: Tensors) -> dict[str, Tensor]:
     The vectors are `embed`, bit for bit: the published sums (`embed_avg`) are another number of times the vectors than the counts say
     (k-means leaves them so, and counts are smoothed before they divide), so sums are made of vectors and counts again. Counts are taken
     as the next power of two, by which a number can be multiplied and divided without rounding; they are the weight of what was
-    learned so far, where training goes on.
+    learned so far, where training goes on, and at least one, so that half precision holds the sums.
     """
     vectors = published.take("embed")
     published.take("embed_avg", *vectors.shape)
     counts = published.take("cluster_size", len(vectors))
-    usage = torch.exp2(counts.clamp(min=2.0**-20).log2().round())
+    usage = torch.exp2(counts.clamp(min=1.0).log2().round())
     started = published.take("inited").bool().all()
     return {"total": vectors * usage[:, None], "usage": usage, "started": started}
 

@@ -47,7 +47,7 @@ def convert(tensors: Tensors, config: Mapping[str, Any]) -> Converted:
     of_moshi = any(".self_attn.in_proj" in name for name in tensors.names())
     same = Tensors({same_names(name): tensors.take(name) for name in tensors.names()})
     transformer = config.get("transformer")
-    told = {**config, **(transformer if isinstance(transformer, Mapping) else {})}
+    told = {**(transformer if isinstance(transformer, Mapping) else {}), **config}
     heads = whole_number(told, "num_heads", "num_attention_heads", default=8)
     encoder, dim = seanet_weights(same.under("encoder")), same.shape("downsample.weight")[0]
     layers, semantic = count(same, "encoder_transformer"), count(same, "semantic.codebooks")

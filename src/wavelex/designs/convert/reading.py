@@ -35,10 +35,15 @@ def read_published(path: Path) -> Published:
         file = next((path / name for name in WEIGHTS if (path / name).is_file()), None)
         if file is None:
             raise WavelexError(f"{path}: holds none of {', '.join(WEIGHTS)}; give a checkpoint")
-        found = read_published(file)
-        return found._replace(config={**found.config, **_config(path / CONFIG)})
+        return read_published(file)
     if not path.is_file():
         raise WavelexError(f"{path}: no such checkpoint")
+    beside = _config(path.with_name(CONFIG)) if path.name in WEIGHTS else {}
+    found = _file(path)
+    return found._replace(config={**found.config, **beside})
+
+
+def _file(path: Path) -> Published:
     # A pickle of torch is a zip archive, or begins with the mark of a pickle; all else is left to safetensors.
     with path.open("rb") as file_opened:
         begin = file_opened.read(4)
@@ -64,9 +69,15 @@ def _pickled(path: Path) -> Published:
             f"{path}: this pickle would run code ({wanted[:100]}), which is refused; ask its authors for safetensors, "
             "or save its state dict alone where you trust it"
         ) from error
-    except (RuntimeError, OSError, EOFError, ValueError, KeyError, AttributeError, TypeError) as error:
+    except (RuntimeError, OSError, EOFError, ValueError, LookupError, AttributeError, TypeError) as error:
         raise WavelexError(f"{path}: not a checkpoint of torch, or damaged; download it again") from error
-    return Published(_tensors(path, held), _stored_config(held))
+    try:
+        tensors = _tensors(path, held)
+    except RecursionError as error:
+        raise WavelexError(f"{path}: holds itself; it is no checkpoint") from error
+    if claims := [name for name, t in tensors.items() if t.untyped_storage().nbytes() < t.numel() * t.element_size()]:
+        raise WavelexError(f"{path}: {claims[0]} claims more values than are stored; it is no checkpoint")
+    return Published(tensors, _stored_config(held))
 
 
 def _tensors(path: Path, held: object) -> dict[str, Tensor]:
