@@ -81,4 +81,4 @@ def test_an_effort_that_looks_ahead_is_refused(priced: Codec) -> None:
 def test_gradients_play_no_part(priced: Codec) -> None:
     with torch.enable_grad():
         found = collect_codes(priced, recordings(11.0), 2, 0, quiet)
-    assert isinstance(found.fitted, np.ndarray) and not isinstance(found.fitted, Tensor) and found.fitted.dtype == np.int16
+    assert isinstance(found.fitted, np.ndarray) and not isinstance(found.fitted, Tensor) and found.fitted.dtype == np.int32
