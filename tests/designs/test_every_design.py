@@ -11,6 +11,7 @@ import pytest
 import torch
 from conftest import voice
 
+from wavelex.codec.checkpoint import load_codec, save_codec
 from wavelex.codec.codec import Codec
 from wavelex.designs import DESIGNS, build
 from wavelex.objectives import make_objectives
@@ -145,6 +146,13 @@ def test_a_batch_gives_what_each_gives_alone(name: str) -> None:
         assert np.mean(ours.codes != theirs.codes) < 0.01
     for ours, theirs in zip(codec.decode_batch(alone), (codec.decode(each) for each in alone), strict=True):
         np.testing.assert_allclose(ours.samples, theirs.samples, atol=2e-4 * max(1e-3, float(np.abs(theirs.samples).max())))
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_it_is_rebuilt_from_its_checkpoint(name: str, tmp_path: Path) -> None:
+    codec = small(name)
+    save_codec(tmp_path / "a.safetensors", codec.model, name, half=False)
+    assert load_codec(tmp_path / "a.safetensors").weights_hash == codec.weights_hash
 
 
 @pytest.mark.parametrize("name", EVERY)
